@@ -1,0 +1,1 @@
+"""Seeing inside any JAX image classifier, and attacking it."""

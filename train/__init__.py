@@ -1,0 +1,1 @@
+"""Training: data, loops and checkpoints for any model of the zoo."""

@@ -1,0 +1,16 @@
+"""Every convolution and every classic CNN as a pure JAX function.
+
+import jax, zoo
+model = zoo.create("resnet50", num_classes=10)
+variables = zoo.init(model, jax.random.key(0), (224, 224, 3))
+logits = model.apply(variables, images)      # (N, H, W, C) floats; train=False by default
+print(zoo.card("resnet50"))
+"""
+
+from zoo.card import Card, card
+from zoo.catalog import create, list_models
+from zoo.functional import init, logits_fn
+from zoo.preprocess import Preprocess
+
+__all__ = ["Card", "Preprocess", "card", "create", "init", "list_models", "logits_fn"]
+__version__ = "0.1.0"

@@ -1,0 +1,211 @@
+"""What a model costs and sees, read off its traced program; nothing is allocated or compiled."""
+
+import dataclasses
+import functools
+import math
+from collections import Counter
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from zoo import catalog
+from zoo.reach import Reach, propagate
+from zoo.variant import Paper
+from zoo.walk import walk
+
+POOLS = ("reduce_window_max", "reduce_window_min", "reduce_window_sum", "reduce_window")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One direct child of a model.
+
+    Attributes:
+      name: of the child.
+      output_shape: for one image, without the batch axis.
+      parameters: learned numbers in it.
+      macs: multiply-accumulates for one image.
+      activation_bytes: outputs of its convolutions, dense layers and pools for one image.
+      receptive_field: pixels on a side that one output sees; None: the whole image.
+    """
+
+    name: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    macs: int
+    activation_bytes: int
+    receptive_field: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What a model costs and sees.
+
+    Attributes:
+      name: in the catalogue, or the class's.
+      family: the module class.
+      paper, year: where it was described; None for a model that is not in the catalogue.
+      parameters: learned numbers.
+      macs: multiply-accumulates of convolutions and dense layers, for one image.
+      activation_bytes: outputs of all convolutions, dense layers and pools for one image: what a
+        training step keeps, to first order.
+      input_shape: (H, W, C) these figures hold for.
+      receptive_field: pixels on a side that one element of the last spatial stage sees; None: the whole image.
+      top1: published accuracy in percent, or None.
+      note: which of several published forms this is.
+      stages: the direct children, in the order of their calls.
+    """
+
+    name: str
+    family: str
+    paper: Paper | None
+    year: int | None
+    parameters: int
+    macs: int
+    activation_bytes: int
+    input_shape: tuple[int, int, int]
+    receptive_field: int | None
+    top1: float | None
+    note: str
+    stages: tuple[Stage, ...]
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.name} ({self.family})" + (f": {self.note}" if self.note else ""),
+            f"paper            {self.paper or '–'}",
+            f"input            {'×'.join(map(str, self.input_shape))}",
+            f"parameters       {self.parameters:,}",
+            f"MACs             {self.macs:,}",
+            f"activations      {self.activation_bytes / 2**20:.2f} MiB an image",
+            f"receptive field  {_pixels(self.receptive_field)}",
+            f"published top-1  {'–' if self.top1 is None else f'{self.top1:g} %'}",
+            "",
+            f"{'stage':<12} {'output':>14} {'parameters':>13} {'MACs':>15} {'activations':>12} {'field':>7}",
+        ]
+        for stage in self.stages:
+            shape = "×".join(map(str, stage.output_shape))
+            lines.append(
+                f"{stage.name:<12} {shape:>14} {stage.parameters:>13,} {stage.macs:>15,} "
+                f"{stage.activation_bytes / 2**10:>8.1f} KiB {_pixels(stage.receptive_field):>7}"
+            )
+        return "\n".join(lines)
+
+
+def _pixels(field: int | None) -> str:
+    return "image" if field is None else f"{field} px"
+
+
+def card(model: str | nn.Module, input_shape: tuple[int, int, int] | None = None) -> Card:
+    """What a model costs and sees, from shapes alone.
+
+    Args:
+      model: a catalogued name, or any `flax.linen.Module` with the signature of this zoo.
+      input_shape: (H, W, C) of an image; by default what the catalogue says of the name or class,
+        and 224×224×3 for a module that it does not know.
+
+    Returns:
+      A `Card`; printed, it is a table.
+
+    Raises:
+      ValueError: an unknown name, or an input that the model cannot take.
+
+    Example:
+      >>> card("resnet50").receptive_field
+      427
+    """
+    if isinstance(model, str):
+        name, entry, model = model, catalog.variant(model), catalog.create(model)
+    else:
+        name, entry = catalog.find(model)  # type: ignore[assignment]
+    shape = tuple(input_shape or (entry.input_shape if entry else (224, 224, 3)))
+    if len(shape) != 3:
+        raise ValueError(f"input_shape={input_shape!r}: expected (height, width, channels)")
+    return dataclasses.replace(
+        _measure(model, shape),
+        name=name,
+        paper=entry and entry.paper,
+        year=entry and entry.paper.year,
+        top1=entry and entry.top1,
+        note=entry.note if entry else "",
+    )
+
+
+@functools.lru_cache(maxsize=512)
+def _measure(model: nn.Module, input_shape: tuple[int, int, int]) -> Card:
+    image = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
+    variables = jax.eval_shape(model.init, jax.random.key(0), image)
+    variables = {kind: variables[kind] for kind in ("params", "batch_stats") if kind in variables}
+
+    def run(variables, image):
+        child = lambda module, method: method == "__call__" and len(module.path) == 1  # noqa: E731
+        logits, captured = model.apply(variables, image, capture_intermediates=child, mutable=["intermediates"])
+        return logits, captured.get("intermediates", {})
+
+    program, (_, outputs) = jax.make_jaxpr(run, return_shape=True)(variables, image)
+    macs: Counter[str] = Counter()
+    memory: Counter[str] = Counter()
+    order: dict[str, None] = {}
+
+    def rule(equation, values, path):
+        child = next((part for part in path.split("/") if part in outputs), "")
+        order.setdefault(child)
+        macs[child] += multiply_accumulates(equation)
+        if equation.primitive.name in ("conv_general_dilated", "dot_general", *POOLS):
+            memory[child] += sum(atom.aval.size * atom.aval.dtype.itemsize for atom in equation.outvars)
+        return propagate(equation, values)
+
+    seen = Reach((1, 2), (1, 1), (1, 1))
+    inputs = [None] * len(jax.tree.leaves(variables)) + [seen]
+    _, *reaches = walk(program, inputs, rule)
+    reached = jax.tree.unflatten(jax.tree.structure(outputs), reaches)
+    last = {name: (outputs[name]["__call__"][-1], reached[name]["__call__"][-1]) for name in order if name in outputs}
+    stages = tuple(
+        Stage(
+            name,
+            tuple(output.shape[1:]),
+            _count(variables.get("params", {}).get(name, {})),
+            macs[name],
+            memory[name],
+            _field(reach),
+        )
+        for name, (output, reach) in last.items()
+    )
+    spatial = [reach for _, reach in last.values() if reach is not None and None not in reach.axes]
+    return Card(
+        name=type(model).__name__,
+        family=type(model).__name__,
+        paper=None,
+        year=None,
+        parameters=_count(variables.get("params", {})),
+        macs=sum(macs.values()),
+        activation_bytes=sum(memory.values()),
+        input_shape=input_shape,
+        receptive_field=_field(spatial[-1]) if spatial else None,
+        top1=None,
+        note="",
+        stages=stages,
+    )
+
+
+def multiply_accumulates(equation: Any) -> int:
+    """Multiply-accumulates of one equation of a traced program: those of convolutions and matrix products."""
+    if equation.primitive.name == "conv_general_dilated":
+        kernel, numbers = equation.invars[1].aval, equation.params["dimension_numbers"]
+        each = kernel.size // kernel.shape[numbers.rhs_spec[0]]
+        return equation.outvars[0].aval.size * each // math.prod(equation.params["lhs_dilation"])
+    if equation.primitive.name == "dot_general":
+        (contracting, _), _ = equation.params["dimension_numbers"]
+        return equation.outvars[0].aval.size * math.prod(equation.invars[0].aval.shape[axis] for axis in contracting)
+    return 0
+
+
+def _count(params: Any) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def _field(reach: Reach | None) -> int | None:
+    if reach is None or math.inf in reach.size:
+        return None
+    return math.ceil(max(reach.size))

@@ -1,0 +1,101 @@
+"""The one table of names: what there is, and how it is made."""
+
+import dataclasses
+import difflib
+import fnmatch
+
+import flax.linen as nn
+
+from zoo.architectures import blueprint, heritage, lenet, mlp, resnet
+from zoo.variant import Variant
+
+CATALOG: dict[str, Variant] = {
+    name: variant for family in (mlp, lenet, blueprint, heritage, resnet) for name, variant in family.VARIANTS.items()
+}
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """The catalogued names that match a glob, sorted with numbers in their order.
+
+    Args:
+      pattern: a shell pattern, such as `"resnet*"`.
+
+    Returns:
+      The names; empty where none matches.
+
+    Example:
+      >>> list_models("plain*")
+      ['plain20', 'plain56']
+    """
+    return sorted(fnmatch.filter(CATALOG, pattern), key=_natural)
+
+
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    runs = "".join(c if c.isdigit() else f" {c} " for c in name).split()
+    return [(run.isdigit(), int(run) if run.isdigit() else 0, run) for run in runs]
+
+
+def variant(name: str) -> Variant:
+    """The catalogue's entry for a name.
+
+    Raises:
+      ValueError: an unknown name; the message holds the nearest known ones.
+    """
+    if name not in CATALOG:
+        raise ValueError(f"unknown model {name!r}{did_you_mean(name, CATALOG)}; `zoo.list_models()` names all")
+    return CATALOG[name]
+
+
+def create(name: str, **fields) -> nn.Module:
+    """Make a catalogued model, with any of its fields changed.
+
+    Args:
+      name: a name from `list_models`.
+      **fields: hyperparameters that replace the catalogue's, such as `num_classes=10`,
+        `act=nn.gelu` or `norm=GroupNorm(8)`.
+
+    Returns:
+      A `flax.linen.Module` without variables; `zoo.init` makes those.
+
+    Raises:
+      ValueError: an unknown name or field, or a value that cannot be a field of a model.
+
+    Example:
+      >>> create("resnet20", num_classes=100).num_classes
+      100
+    """
+    entry = variant(name)
+    known = [f.name for f in dataclasses.fields(entry.build) if f.name not in ("parent", "name")]  # type: ignore[arg-type]
+    for field, value in fields.items():
+        if field not in known:
+            raise ValueError(f"{name} has no field {field!r}{did_you_mean(field, known)}; it has {', '.join(known)}")
+        try:
+            hash(value)
+        except TypeError:
+            raise ValueError(
+                f"{field}={value!r} cannot be hashed, which jit needs: use a tuple or a frozen dataclass"
+            ) from None
+    classes = fields.get("num_classes", 1)
+    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 0:
+        raise ValueError(f"num_classes={classes!r}: expected a non-negative integer; 0 gives features without a head")
+    return entry.build(**{**entry.fields, **fields})
+
+
+def find(model: nn.Module) -> tuple[str, Variant | None]:
+    """The catalogue's name and entry for a module: equal in all fields, else of the same class, else none."""
+    for name, entry in CATALOG.items():
+        if isinstance(model, entry.build) and model == create(name):  # type: ignore[arg-type]
+            return name, entry
+    kin = [entry for entry in CATALOG.values() if type(model) is entry.build]
+    return type(model).__name__, kin[0]._replace(top1=None, note="") if kin else None
+
+
+def did_you_mean(given: str, known) -> str:
+    """A hint with the nearest known names, or nothing where none is near.
+
+    Example:
+      >>> did_you_mean("resnet51", ["resnet50", "vgg16"])
+      ', did you mean resnet50?'
+    """
+    near = difflib.get_close_matches(given, list(known), n=3, cutoff=0.6)
+    return f", did you mean {' or '.join(near)}?" if near else ""

@@ -1,0 +1,153 @@
+"""The arithmetic of convolutions: sizes and padding, from numbers alone.
+
+Everything here is plain Python on integers: nothing is allocated and nothing is
+compiled, so a wrong geometry is refused before XLA ever sees it.
+"""
+
+from collections.abc import Sequence
+
+Sizes = int | Sequence[int]
+Padding = str | int | Sequence[int | tuple[int, int]]
+
+
+def per_axis(value: Sizes, rank: int, name: str, minimum: int = 1) -> tuple[int, ...]:
+    """One integer an axis, from one for all or one each.
+
+    Args:
+      value: an integer, or `rank` of them.
+      rank: the number of spatial axes.
+      name: what the value is called in the error.
+      minimum: the smallest integer allowed.
+
+    Returns:
+      A tuple of `rank` integers.
+
+    Raises:
+      ValueError: wrong length, or an entry below `minimum`.
+
+    Example:
+      >>> per_axis(3, 2, "kernel_size")
+      (3, 3)
+    """
+    values = (value,) * rank if isinstance(value, int) else tuple(value)
+    if len(values) != rank:
+        raise ValueError(
+            f"{name}={value!r} has {len(values)} entries for {rank} spatial axes: give {rank}, or one integer"
+        )
+    if any(isinstance(entry, bool) or int(entry) != entry or entry < minimum for entry in values):
+        raise ValueError(f"{name}={value!r}: every entry must be an integer of at least {minimum}")
+    return tuple(int(entry) for entry in values)
+
+
+def extent(kernel_size: int, dilation: int = 1) -> int:
+    """What a dilated kernel spans: (k − 1)·d + 1 pixels.
+
+    Example:
+      >>> extent(3, dilation=4)
+      9
+    """
+    return (kernel_size - 1) * dilation + 1
+
+
+def padding_pairs(
+    padding: Padding,
+    sizes: Sequence[int],
+    kernel_size: Sequence[int],
+    strides: Sequence[int],
+    dilation: Sequence[int],
+) -> tuple[tuple[int, int], ...]:
+    """The padding of every axis as explicit (before, after) pairs.
+
+    `"SAME"` gives ceil(size / stride) outputs, the odd pixel of padding after;
+    `"VALID"` pads nothing; an integer pads both sides of every axis.
+
+    Args:
+      padding: `"SAME"`, `"VALID"`, an integer, or one integer or (before, after) pair an axis.
+      sizes: input size of each spatial axis, in pixels.
+      kernel_size, strides, dilation: one integer an axis.
+
+    Returns:
+      A (before, after) pair for each axis.
+
+    Raises:
+      ValueError: an unknown name, a negative amount or a wrong number of entries.
+
+    Example:
+      >>> padding_pairs("SAME", (224,), (3,), (2,), (1,))
+      ((0, 1),)
+    """
+    rank = len(sizes)
+    if isinstance(padding, str):
+        if padding.upper() == "VALID":
+            return ((0, 0),) * rank
+        if padding.upper() == "SAME":
+            totals = (
+                max((-(-size // s) - 1) * s + extent(k, d) - size, 0)
+                for size, k, s, d in zip(sizes, kernel_size, strides, dilation, strict=True)
+            )
+            return tuple((total // 2, total - total // 2) for total in totals)
+        raise ValueError(f"padding={padding!r} is unknown: give 'SAME', 'VALID', an integer or (before, after) pairs")
+    entries = (padding,) * rank if isinstance(padding, int) else tuple(padding)
+    if len(entries) != rank:
+        raise ValueError(f"padding={padding!r} has {len(entries)} entries, but there are {rank} spatial axes")
+    pairs = tuple((entry, entry) if isinstance(entry, int) else tuple(entry) for entry in entries)
+    if any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
+        raise ValueError(f"padding={padding!r}: every amount must be a non-negative integer or a (before, after) pair")
+    return pairs  # type: ignore[return-value]
+
+
+def output_size(
+    size: int,
+    kernel_size: int,
+    strides: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    strict: bool = False,
+) -> int:
+    r"""Outputs of a convolution or pooling along one axis.
+
+    .. math:: \left\lfloor \frac{W - ((F - 1) d + 1) + 2P}{S} \right\rfloor + 1
+
+    Args:
+      size: input size W, in pixels.
+      kernel_size: kernel size F.
+      strides: stride S.
+      padding: pixels P added on each side.
+      dilation: spacing d of the kernel's taps.
+      strict: refuse a geometry whose last pixels would be dropped.
+
+    Returns:
+      The output size.
+
+    Raises:
+      ValueError: a non-positive argument, a kernel that spans more than the padded
+        input, or, when strict, a stride that does not divide.
+
+    Example:
+      >>> output_size(227, kernel_size=11, strides=4)
+      55
+    """
+    for name, value, minimum in (
+        ("size", size, 1),
+        ("kernel_size", kernel_size, 1),
+        ("strides", strides, 1),
+        ("padding", padding, 0),
+        ("dilation", dilation, 1),
+    ):
+        per_axis(value, 1, name, minimum)
+    span, padded = extent(kernel_size, dilation), size + 2 * padding
+    spare = padded - span
+    if spare < 0:
+        raise ValueError(
+            f"a kernel of {kernel_size} at dilation {dilation} spans {span} pixels, "
+            f"more than the {padded} of the padded input: use padding of at least {-(-(span - size) // 2)}, "
+            f"or a size of at least {span - 2 * padding}"
+        )
+    if strict and spare % strides:
+        lower = size - spare % strides
+        fits = [str(fit) for fit in (lower, lower + strides) if fit >= 1]
+        raise ValueError(
+            f"size {size} with kernel {kernel_size}, stride {strides}, padding {padding} gives "
+            f"{spare / strides + 1:g} outputs, not an integer: the nearest sizes that fit are {' and '.join(fits)}"
+        )
+    return spare // strides + 1
