@@ -11,6 +11,7 @@ from zoo.card import Card, card
 from zoo.catalog import create, list_models
 from zoo.functional import init, logits_fn
 from zoo.preprocess import Preprocess
+from zoo.weights.torch import load_torch
 
-__all__ = ["Card", "Preprocess", "card", "create", "init", "list_models", "logits_fn"]
+__all__ = ["Card", "Preprocess", "card", "create", "init", "list_models", "load_torch", "logits_fn"]
 __version__ = "0.1.0"

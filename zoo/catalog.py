@@ -6,11 +6,13 @@ import fnmatch
 
 import flax.linen as nn
 
-from zoo.architectures import blueprint, heritage, lenet, mlp, resnet
+from zoo.architectures import blueprint, heritage, lenet, mlp, mobilenet_v2, resnet
 from zoo.variant import Variant
 
 CATALOG: dict[str, Variant] = {
-    name: variant for family in (mlp, lenet, blueprint, heritage, resnet) for name, variant in family.VARIANTS.items()
+    name: variant
+    for family in (mlp, lenet, blueprint, heritage, resnet, mobilenet_v2)
+    for name, variant in family.VARIANTS.items()
 }
 
 

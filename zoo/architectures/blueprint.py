@@ -65,7 +65,7 @@ class BlueprintCNN(nn.Module):
                 dtype=self.dtype,
             )
             name = f"stage{index + 1}"
-            x = stages[name] = Stage(conv, self.convs, name=name)(x, train)
+            x = stages[name] = Stage((conv,) * self.convs, name=name)(x, train)
         return stages
 
     @nn.compact

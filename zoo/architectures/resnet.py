@@ -76,7 +76,7 @@ class ResNet(nn.Module):
                 **shared,
             )
             name = f"stage{index + 1}"
-            x = stages[name] = Stage(block, count, strides=2 if index else 1, name=name)(x, train)
+            x = stages[name] = Stage((block,) * count, strides=2 if index else 1, name=name)(x, train)
         return stages
 
     @nn.compact

@@ -151,3 +151,16 @@ def output_size(
             f"{spare / strides + 1:g} outputs, not an integer: the nearest sizes that fit are {' and '.join(fits)}"
         )
     return spare // strides + 1
+
+
+def round_channels(width: float, divisor: int = 8) -> int:
+    """The multiple of `divisor` nearest to a width, but never under nine tenths of it.
+
+    How the MobileNet and EfficientNet families scale their widths.
+
+    Example:
+      >>> round_channels(32 * 0.75), round_channels(16 * 0.35)
+      (24, 8)
+    """
+    rounded = max(divisor, int(width + divisor / 2) // divisor * divisor)
+    return rounded if rounded >= 0.9 * width else rounded + divisor

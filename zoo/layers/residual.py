@@ -6,7 +6,7 @@ block and a list of widths.
 Reference: He et al., 2015, arXiv:1512.03385.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 import flax.linen as nn
@@ -159,18 +159,16 @@ class Stage(nn.Module):
     """Blocks in a row, named `block1`, `block2`, …; only the first one strides.
 
     Attributes:
-      block: makes a block from `strides` and `name`.
-      count: number of blocks.
+      blocks: what makes each block, given `strides` and `name`.
       strides: step of the first block.
     """
 
-    block: Callable[..., nn.Module]
-    count: int
+    blocks: Sequence[Callable[..., nn.Module]]
     strides: int = 1
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """(N, H, W, C) → the last block's output."""
-        for index in range(self.count):
-            x = self.block(strides=1 if index else self.strides, name=f"block{index + 1}")(x, train)
+        for index, block in enumerate(self.blocks):
+            x = block(strides=1 if index else self.strides, name=f"block{index + 1}")(x, train)
         return x
