@@ -13,7 +13,6 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 import zoo
-from zoo.layers import BatchNorm
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 NAMES = sorted(path.stem for path in GOLDENS.glob("*.npz"))
@@ -95,7 +94,7 @@ def mutations():
                 yield pytest.param(name, mutation, marks=slow)
 
 
-@pytest.mark.parametrize(("name", "mutation"), mutations())
+@pytest.mark.parametrize(("name", "mutation"), list(mutations()))
 def test_a_golden_fails_when_the_model_is_wrong(name, mutation, monkeypatch):
     fields = {}
     if mutation == "epsilon":
