@@ -1,6 +1,7 @@
 """The standard convolution, of which the others are cases or compositions."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -79,7 +80,55 @@ def check_groups(inputs: int, outputs: int, groups: int) -> None:
         )
 
 
-class Conv(nn.Module):
+class Weighted(nn.Module, kw_only=True):
+    """What every layer with a kernel shares: its type, its initializers, its bias, its batch axes.
+
+    Attributes:
+      dtype: type of the computation; by default that of the images and parameters.
+      param_dtype: type in which the parameters are kept.
+      kernel_init, bias_init: initializers.
+    """
+
+    dtype: Any = None
+    param_dtype: Any = jnp.float32
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+    bias_init: nn.initializers.Initializer = nn.initializers.zeros_init()
+
+    def _weigh(
+        self,
+        x: jax.Array,
+        kernel_shape: tuple[int, ...],
+        bias_shape: tuple[int, ...] | None,
+        operation: Callable[[jax.Array, jax.Array], jax.Array],
+        rank: int,
+    ) -> jax.Array:
+        """Apply `operation(x, kernel)` over any number of batch axes, and add a bias if it has a shape."""
+        kernel = self.param("kernel", self.kernel_init, kernel_shape, self.param_dtype)
+        bias = None if bias_shape is None else self.param("bias", self.bias_init, bias_shape, self.param_dtype)
+        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        y = operation(x.reshape(-1, *x.shape[-rank - 1 :]), kernel)
+        if bias is not None:
+            y = y + bias.reshape((1,) * (y.ndim - bias.ndim) + bias.shape)
+        return y.reshape(*x.shape[: -rank - 1], *y.shape[1:])
+
+
+def kernel_sizes(x: jax.Array, kernel_size: Sizes) -> tuple[int, ...]:
+    """The kernel's size along every spatial axis; one integer means a square over images.
+
+    Raises:
+      ValueError: a non-positive size, or an input with too few axes for it.
+    """
+    rank = 2 if isinstance(kernel_size, int) else len(kernel_size)
+    sizes = per_axis(kernel_size, rank, "kernel_size")
+    if x.ndim < rank + 1:
+        raise ValueError(
+            f"an input of shape {x.shape} has too few axes for a kernel of {sizes}: "
+            "expected (*batch, *spatial, channels)"
+        )
+    return sizes
+
+
+class Conv(Weighted):
     """The standard convolution, grouped, strided and dilated; same variables as `flax.linen.Conv`.
 
     Attributes:
@@ -90,9 +139,7 @@ class Conv(nn.Module):
       dilation: spacing of the kernel's taps.
       groups: groups of channels that do not see each other; equal to the input channels: depthwise.
       use_bias: add one learned number to each output channel.
-      dtype: type of the computation; by default that of the images and parameters.
-      param_dtype: type in which the parameters are kept.
-      kernel_init, bias_init: initializers.
+      dtype, param_dtype, kernel_init, bias_init: those of `Weighted`.
 
     Example:
       >>> layer = Conv(16, 3, strides=2)
@@ -107,10 +154,6 @@ class Conv(nn.Module):
     dilation: Sizes = 1
     groups: int = 1
     use_bias: bool = True
-    dtype: Any = None
-    param_dtype: Any = jnp.float32
-    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
-    bias_init: nn.initializers.Initializer = nn.initializers.zeros_init()
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -122,25 +165,111 @@ class Conv(nn.Module):
         Returns:
           (*batch, *output sizes, features).
         """
-        rank = 2 if isinstance(self.kernel_size, int) else len(self.kernel_size)
-        kernel_size = per_axis(self.kernel_size, rank, "kernel_size")
+        kernel_size = kernel_sizes(x, self.kernel_size)
         per_axis(self.features, 1, "features")
-        if x.ndim < rank + 1:
-            raise ValueError(
-                f"an input of shape {x.shape} has too few axes for a kernel of {kernel_size}: "
-                "expected (*batch, *spatial, channels)"
-            )
-        inputs = x.shape[-1]
-        check_groups(inputs, self.features, self.groups)
-        kernel = self.param(
-            "kernel", self.kernel_init, (*kernel_size, inputs // self.groups, self.features), self.param_dtype
+        check_groups(x.shape[-1], self.features, self.groups)
+        return self._weigh(
+            x,
+            (*kernel_size, x.shape[-1] // self.groups, self.features),
+            (self.features,) if self.use_bias else None,
+            lambda x, kernel: convolution(x, kernel, self.strides, self.padding, self.dilation, self.groups),
+            len(kernel_size),
         )
-        bias = self.param("bias", self.bias_init, (self.features,), self.param_dtype) if self.use_bias else None
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
-        batch = x.shape[: -rank - 1]
-        y = convolution(
-            x.reshape(-1, *x.shape[-rank - 1 :]), kernel, self.strides, self.padding, self.dilation, self.groups
+
+
+class PointwiseConv(Weighted):
+    """The 1×1 convolution: one dense layer, applied at every position.
+
+    It mixes channels and sees no neighbours, so it makes channels fewer or more.
+
+    Attributes:
+      features: output channels.
+      strides: step between the positions kept.
+      groups: groups of channels that do not see each other.
+      use_bias: add one learned number to each output channel.
+      dtype, param_dtype, kernel_init, bias_init: those of `Weighted`.
+
+    Example:
+      >>> layer = PointwiseConv(16)
+      >>> jax.eval_shape(layer.init_with_output, jax.random.key(0), jnp.ones((1, 8, 8, 3)))[0].shape
+      (1, 8, 8, 16)
+
+    Reference: Lin, Chen & Yan, 2013, arXiv:1312.4400.
+    """
+
+    features: int
+    strides: Sizes = 1
+    groups: int = 1
+    use_bias: bool = True
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(*batch, H, W, C_in) → (*batch, ceil(H / strides), ceil(W / strides), features)."""
+        kernel_size = kernel_sizes(x, 1)
+        per_axis(self.features, 1, "features")
+        check_groups(x.shape[-1], self.features, self.groups)
+        return self._weigh(
+            x,
+            (*kernel_size, x.shape[-1] // self.groups, self.features),
+            (self.features,) if self.use_bias else None,
+            lambda x, kernel: convolution(x, kernel, self.strides, groups=self.groups),
+            len(kernel_size),
         )
-        if bias is not None:
-            y = y + bias.reshape((1,) * (y.ndim - 1) + (-1,))
-        return y.reshape(*batch, *y.shape[1:])
+
+
+def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:
+    """Deal the channels of each group out to all groups, so that the next grouped convolution mixes them.
+
+    Channel c of group g moves to position c · groups + g.
+
+    Args:
+      x: (..., C).
+      groups: must divide C.
+
+    Returns:
+      (..., C).
+
+    Raises:
+      ValueError: groups that do not divide the channels.
+
+    Example:
+      >>> channel_shuffle(jnp.arange(6), 2).tolist()
+      [0, 3, 1, 4, 2, 5]
+
+    Reference: Zhang et al., 2017, arXiv:1707.01083.
+    """
+    channels = x.shape[-1]
+    check_groups(channels, channels, groups)
+    return x.reshape(*x.shape[:-1], groups, channels // groups).swapaxes(-1, -2).reshape(x.shape)
+
+
+def dense_kernel_to_conv(kernel: jax.Array, spatial_shape: Sizes) -> jax.Array:
+    """The kernel of the convolution that does what a dense layer did to a flattened map.
+
+    On a map of exactly `spatial_shape` the convolution (`"VALID"`) gives one output, the dense
+    layer's; on a larger one it gives the dense layer's answer at every position.
+
+    Args:
+      kernel: (prod(spatial_shape) · C, features), for maps flattened row by row, channels last.
+      spatial_shape: (H, W) of the map; an integer for a square one.
+
+    Returns:
+      (*spatial_shape, C, features): the same numbers, reshaped.
+
+    Raises:
+      ValueError: a kernel that is not a matrix, or rows that the positions do not divide.
+
+    Example:
+      >>> dense_kernel_to_conv(jnp.ones((7 * 7 * 512, 10)), 7).shape
+      (7, 7, 512, 10)
+
+    Reference: Long, Shelhamer & Darrell, 2014, arXiv:1411.4038.
+    """
+    rank = 2 if isinstance(spatial_shape, int) else len(spatial_shape)
+    sizes = per_axis(spatial_shape, rank, "spatial_shape")
+    if kernel.ndim != 2 or kernel.shape[0] % math.prod(sizes):
+        raise ValueError(
+            f"a dense kernel of shape {kernel.shape} for a map of {sizes}: "
+            f"expected ({math.prod(sizes)} · channels, features)"
+        )
+    return kernel.reshape(*sizes, -1, kernel.shape[1])

@@ -11,6 +11,11 @@ from typing import Any, Protocol
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from zoo.layers.arithmetic import per_axis
 
 
 class Norm(Protocol):
@@ -101,3 +106,40 @@ class NoNorm:
     def __call__(self, x, *, train, name, dtype=None, scale_init=None):
         """Return `x`."""
         return x
+
+
+class LocalResponseNorm(nn.Module):
+    r"""Divide each channel by the energy of its neighbours among the channels; no variables.
+
+    .. math:: y_c = x_c \Big/ \Big(k + \frac{\alpha}{n} \sum_{|c' - c| \le n / 2} x_{c'}^2 \Big)^\beta
+
+    The sum is divided by n, as PyTorch and Caffe do; the paper's formula does not, so
+    `alpha=n * 1e-4` gives its letter.
+
+    Attributes:
+      n: channels that a sum runs over; fewer at the ends.
+      k: added to the energy.
+      alpha: weight of the energy.
+      beta: exponent.
+
+    Example:
+      >>> LocalResponseNorm().apply({}, jnp.zeros((1, 4, 4, 8))).shape
+      (1, 4, 4, 8)
+
+    Reference: Krizhevsky, Sutskever & Hinton, 2012, section 3.3.
+    """
+
+    n: int = 5
+    k: float = 2.0
+    alpha: float = 1e-4
+    beta: float = 0.75
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(..., C) → (..., C)."""
+        (n,) = per_axis(self.n, 1, "n")
+        last = (1,) * (x.ndim - 1)
+        padding = ((0, 0),) * (x.ndim - 1) + ((n // 2, (n - 1) // 2),)
+        zero = np.zeros((), x.dtype)  # a traced zero hides the sum from automatic differentiation
+        energy = lax.reduce_window(jnp.square(x), zero, lax.add, (*last, n), (*last, 1), padding)
+        return x * (self.k + self.alpha / n * energy) ** -self.beta
