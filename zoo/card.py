@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo import catalog
+from zoo.functional import image_shape
 from zoo.reach import Reach, propagate
 from zoo.variant import Paper
 from zoo.walk import walk
@@ -119,9 +120,7 @@ def card(model: str | nn.Module, input_shape: tuple[int, int, int] | None = None
         name, entry, model = model, catalog.variant(model), catalog.create(model)
     else:
         name, entry = catalog.find(model)  # type: ignore[assignment]
-    shape = tuple(input_shape or (entry.input_shape if entry else (224, 224, 3)))
-    if len(shape) != 3:
-        raise ValueError(f"input_shape={input_shape!r}: expected (height, width, channels)")
+    shape = image_shape(input_shape or (entry.input_shape if entry else (224, 224, 3)))
     return dataclasses.replace(
         _measure(model, shape),
         name=name,

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -33,10 +33,23 @@ def init(
       >>> variables["params"]["head"]["kernel"].shape
       (84, 10)
     """
-    shape = tuple(input_shape)
-    if len(shape) != 3 or any(not isinstance(size, int) or size < 1 for size in shape):
-        raise ValueError(f"input_shape={input_shape!r}: expected (height, width, channels), such as (224, 224, 3)")
-    return _init(model, key, shape, jnp.dtype(dtype))
+    return _init(model, key, image_shape(input_shape), jnp.dtype(dtype))
+
+
+def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
+    """The shape of one image, checked.
+
+    Raises:
+      ValueError: anything but three positive integers.
+
+    Example:
+      >>> image_shape([32, 32, 3])
+      (32, 32, 3)
+    """
+    sizes = tuple(shape)
+    if len(sizes) != 3 or any(not isinstance(size, int) or size < 1 for size in sizes):
+        raise ValueError(f"input_shape={shape!r}: expected (height, width, channels), such as (224, 224, 3)")
+    return sizes
 
 
 @functools.partial(jax.jit, static_argnames=("model", "shape", "dtype"))

@@ -165,9 +165,14 @@ def _dot(equation, values) -> Reach:
     return _merge(moved)
 
 
-def _concatenate(equation, values) -> Reach:
-    along = equation.params["dimension"]
-    return WHOLE if any(value is not None and along in value.axes for value in values) else _merge(values)
+def _across(axes):
+    """A rule for what rearranges an array along some axes: harmless unless the image runs along one of them."""
+
+    def rule(equation, values) -> Reach:
+        moved = axes(equation.params)
+        return WHOLE if any(value is not None and set(moved) & set(value.axes) for value in values) else _merge(values)
+
+    return rule
 
 
 RULES = {
@@ -180,7 +185,9 @@ RULES = {
     "squeeze": _reshape,
     "expand_dims": _reshape,
     "broadcast_in_dim": _broadcast,
-    "concatenate": _concatenate,
+    "concatenate": _across(lambda params: (params["dimension"],)),
+    "rev": _across(lambda params: params["dimensions"]),
+    "tile": _across(lambda params: [axis for axis, times in enumerate(params["reps"]) if times != 1]),
     **dict.fromkeys(("reduce_window", "reduce_window_max", "reduce_window_min", "reduce_window_sum"), _reduce_window),
     **dict.fromkeys(
         ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin"),

@@ -1,0 +1,85 @@
+"""The shape of the house: who imports whom, and what an import costs."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("zoo", "train", "analysis")
+ALLOWED = {
+    "zoo": {"zoo"},
+    "train": {"train", "zoo", "analysis.attacks", "analysis.defences"},
+    "analysis": {"analysis"},
+}
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of all that a file imports from our packages, wherever in the file it does."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.split(".")[0] in PACKAGES}
+
+
+def within(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(f"{prefix}.")
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.endswith("__main__")])
+def test_imports_follow_the_arrows(module):
+    package = module.split(".")[0]
+    for name in imports(MODULES[module]):
+        assert any(within(name, allowed) for allowed in ALLOWED[package]), f"{module} imports {name}"
+
+
+def test_layers_know_no_architecture_and_architectures_not_each_other():
+    for module, path in MODULES.items():
+        used = [name for name in imports(path) if within(name, "zoo.architectures")]
+        if within(module, "zoo.layers"):
+            assert not used, f"{module} imports {used}"
+        if within(module, "zoo.architectures"):
+            assert not [name for name in used if not within(name, module)], f"{module} imports {used}"
+
+
+def test_there_are_no_circles():
+    edges = {}
+    for module, path in MODULES.items():
+        edges[module] = {name if name in MODULES else name.rpartition(".")[0] for name in imports(path)} - {module}
+    finished: set[str] = set()
+
+    def visit(module: str, above: tuple[str, ...]):
+        assert module not in above, " -> ".join((*above, module))
+        if module not in finished:
+            for name in edges.get(module, ()):
+                visit(name, (*above, module))
+            finished.add(module)
+
+    for module in edges:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_import_stays_light(package):
+    heavy = ("tensorflow", "torch", "matplotlib", "tensorflow_datasets", "sklearn", "pandas")
+    code = f"import sys, {package}; print([m for m in {heavy} if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_tests_mirror_the_source():
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        parts = path.relative_to(ROOT / "tests").parts
+        if len(parts) > 1 and parts[0] in PACKAGES:
+            assert (ROOT.joinpath(*parts[:-1])).is_dir(), f"{path} mirrors no folder of the source"

@@ -1,0 +1,128 @@
+"""Every catalogued model, from shapes alone: counts, costs, names, errors."""
+
+import csv
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import zoo
+from zoo.catalog import CATALOG
+from zoo.layers import GroupNorm
+
+with (Path(__file__).parent / "reference_counts.csv").open() as file:
+    REFERENCE = {row["name"]: row for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCE.keys() & CATALOG.keys()))
+def test_parameters_and_costs_are_the_published_ones(name):
+    card, row = zoo.card(name), REFERENCE[name]
+    assert card.parameters == int(row["parameters"])
+    if row["gmacs"]:
+        assert card.macs / 1e9 == pytest.approx(float(row["gmacs"]), rel=0.01, abs=5e-4)
+    if row["top1"]:
+        assert card.top1 == pytest.approx(float(row["top1"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("heritage_cnn", 4_198_666), ("plain20", 269_722), ("plain56", 853_018), ("mlp", 338_610)],
+)
+def test_parameters_where_no_implementation_publishes_them(name, parameters):
+    assert zoo.card(name).parameters == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("resnet20", 81), ("resnet50", 427), ("mobilenet_v2", 491), ("lenet5", 14)]
+)
+def test_receptive_field_of_the_last_stage(name, field):
+    # ResNet-50: 7, +4 pool, 3 blocks × 8, then 16+…: the sums of (k − 1) · jump over the layers, by hand.
+    assert zoo.card(name).receptive_field == field
+
+
+def test_stages_account_for_the_whole_model():
+    card = zoo.card("resnet20")
+    assert [stage.name for stage in card.stages] == ["stem", "stage1", "stage2", "stage3", "head"]
+    assert sum(stage.parameters for stage in card.stages) == card.parameters
+    assert sum(stage.macs for stage in card.stages) == card.macs
+    assert [stage.output_shape for stage in card.stages] == [
+        (32, 32, 16),
+        (32, 32, 16),
+        (16, 16, 32),
+        (8, 8, 64),
+        (10,),
+    ]
+    # Nineteen convolutions: seven at 32²·16, six at 16²·32, six at 8²·64; then ten logits.
+    assert card.activation_bytes == 4 * (7 * 32 * 32 * 16 + 6 * 16 * 16 * 32 + 6 * 8 * 8 * 64 + 10)
+
+
+def test_a_card_of_a_module_takes_its_fields_into_account():
+    card = zoo.card(zoo.create("resnet20", num_classes=100), (64, 64, 1))
+    assert card.parameters == 269_722 + 90 * 65 - 2 * 9 * 16
+    assert card.input_shape == (64, 64, 1)
+    assert card.name == "ResNet"
+
+
+def test_names_are_matched_and_sorted_by_their_numbers():
+    assert zoo.list_models("resnet[0-9]*")[:3] == ["resnet18", "resnet20", "resnet32"]
+    assert zoo.list_models("no such thing") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("resnet51", {}, "did you mean resnet5"),
+        ("resnet20", {"num_clases": 3}, "did you mean num_classes"),
+        ("resnet20", {"num_classes": -1}, "num_classes=-1"),
+        ("resnet20", {"blocks": [1, 1, 1]}, "use a tuple"),
+    ],
+)
+def test_wrong_requests_say_what_was_meant(name, fields, message):
+    with pytest.raises(ValueError, match=message):
+        zoo.create(name, **fields)
+
+
+def test_equal_models_are_equal_and_hash_alike():
+    one, two = (zoo.create("resnet20", norm=GroupNorm(8)) for _ in range(2))
+    assert one == two
+    assert hash(one) == hash(two)
+
+
+@pytest.mark.parametrize("name", sorted(CATALOG))
+def test_zero_classes_give_features_and_every_width_is_free(name):
+    entry = CATALOG[name]
+    model = zoo.create(name, num_classes=0)
+    image = jax.ShapeDtypeStruct((2, *entry.input_shape), jnp.float32)
+    output = jax.eval_shape(model.init_with_output, jax.random.key(0), image)[0]
+    assert output.shape[0] == 2
+    assert output.ndim in (2, 4)
+
+
+def test_variables_are_plain_dicts_of_float32():
+    variables = zoo.init(zoo.create("lenet5"), jax.random.key(0), (32, 32, 1))
+    assert list(variables) == ["params"]
+    assert type(variables["params"]["stage1"]["conv"]) is dict
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (0, 32, 3), (32, 32, 1.5)])
+def test_init_refuses_what_is_not_an_image_shape(shape):
+    with pytest.raises(ValueError, match="height, width, channels"):
+        zoo.init(zoo.create("lenet5"), jax.random.key(0), shape)
+
+
+def test_a_second_logits_function_of_an_equal_model_does_not_recompile():
+    traces = []
+
+    @jax.jit
+    def run(function, images):
+        traces.append(1)
+        return function(images)
+
+    for seed in range(2):
+        model = zoo.create("lenet5")
+        variables = zoo.init(model, jax.random.key(seed), (32, 32, 1))
+        preprocess = zoo.Preprocess((0.5,), (0.25,))
+        run(zoo.logits_fn(model, variables, preprocess), jnp.zeros((1, 32, 32, 1)))
+    assert len(traces) == 1

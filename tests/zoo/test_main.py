@@ -1,0 +1,39 @@
+"""The command line of the catalogue."""
+
+import pytest
+
+from zoo.__main__ import main
+
+
+def test_list_takes_a_pattern(capsys):
+    assert main(["list", "plain*"]) == 0
+    assert capsys.readouterr().out.split() == ["plain20", "plain56"]
+
+
+def test_card_at_another_size(capsys):
+    assert main(["card", "resnet20", "--size", "64"]) == 0
+    out = capsys.readouterr().out
+    assert "64×64×3" in out
+    assert "269,722" in out
+
+
+def test_table_is_sorted_by_the_column_asked_for(capsys):
+    assert main(["table", "plain*", "--sort", "macs"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["name", "plain20", "plain56"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["card", "resnet2O"], "did you mean resnet20"),
+        (["list", "zzz*"], "no model matches"),
+        (["table", "plain*", "--sort", "mac"], "did you mean macs"),
+        (["card", "resnet20", "--size", "0"], "height, width, channels"),
+    ],
+)
+def test_a_wrong_request_is_one_message_and_status_two(arguments, message, capsys):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert len(err.splitlines()) <= 5

@@ -1,0 +1,102 @@
+"""Receptive fields by the walker against those found by perturbing pixels."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from zoo.layers import Conv, avg_pool, max_pool
+from zoo.reach import Reach, propagate
+from zoo.walk import walk
+
+START = Reach((1, 2), (1, 1), (1, 1))
+
+
+def reach_of(function, shape=(1, 32, 32, 2)):
+    return walk(jax.make_jaxpr(function)(jax.ShapeDtypeStruct(shape, jnp.float32)), [START], propagate)[0]
+
+
+def seen_by_the_middle(function, size=32):
+    """Extent of the pixels that a middle element's gradient reaches."""
+    image = jnp.asarray(np.random.default_rng(0).random((1, size, size, 2)), jnp.float32)
+
+    def middle(image):
+        y = function(image)
+        return y[0, y.shape[1] // 2, y.shape[2] // 2].sum()
+
+    rows, columns = np.nonzero(np.abs(jax.grad(middle)(image)[0]).sum(-1))
+    return np.ptp(rows) + 1, np.ptp(columns) + 1
+
+
+def conv(*shape):
+    kernel = jnp.ones((*shape, 2, 2))
+    return lambda x, **settings: lax.conv_general_dilated(
+        x, kernel, settings.pop("strides", (1, 1)), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), **settings
+    )
+
+
+CASES = {
+    "one": lambda x: conv(3, 5)(x),
+    "five in a row": lambda x: conv(3, 3)(conv(3, 3)(conv(3, 3)(conv(3, 3)(conv(3, 3)(x))))),
+    "dilated": lambda x: conv(3, 3)(conv(3, 3)(x), rhs_dilation=(2, 4)),
+    "strided": lambda x: conv(3, 3)(conv(3, 3)(conv(3, 3)(x, strides=(2, 2)), strides=(2, 1))),
+    "average pools": lambda x: avg_pool(conv(3, 3)(avg_pool(x, 2)), 3, 2),
+    "branches": lambda x: jnp.concatenate([conv(1, 1)(x), conv(5, 3)(x)], -1) + jnp.tile(conv(3, 3)(x), (1, 1, 1, 2)),
+    "subsampled": lambda x: conv(3, 3)(conv(3, 3)(x)[:, ::2, ::2]),
+}
+
+
+@pytest.mark.parametrize("function", CASES.values(), ids=CASES)
+def test_equals_what_the_gradient_reaches(function):
+    assert reach_of(function).size == seen_by_the_middle(function)
+
+
+def test_five_layers_of_three_see_eleven_not_fifty_one():
+    assert reach_of(CASES["five in a row"]).size == (11, 11)
+
+
+def test_max_pool_counts_all_that_could_win():
+    reach = reach_of(lambda x: max_pool(max_pool(x, 3, 2), 3, 2))
+    assert reach.size == (7, 7)
+    assert reach.jump == (4, 4)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x * x.mean((1, 2), keepdims=True),
+        lambda x: x.reshape(1, -1),
+        lambda x: jnp.einsum("nhwc,hk->nkwc", x, jnp.ones((32, 5))),
+        lambda x: x[:, ::-1],
+    ],
+)
+def test_whatever_mixes_positions_sees_the_whole_image(function):
+    assert np.inf in reach_of(function).size
+
+
+def test_a_transposed_image_keeps_its_axes_apart():
+    reach = reach_of(lambda x: conv(3, 5)(x).transpose(0, 2, 1, 3))
+    assert reach.axes == (2, 1)
+    assert reach.size == (3, 5)
+
+
+def test_depthwise_takes_the_native_branch_only():
+    layer = Conv(2, 3, groups=2)
+    variables = layer.init(jax.random.key(0), jnp.ones((1, 8, 8, 2)))
+    names = []
+
+    def rule(equation, values, path):
+        names.append(equation.primitive.name)
+        return propagate(equation, values)
+
+    program = jax.make_jaxpr(lambda x: layer.apply(variables, x))(jnp.ones((1, 8, 8, 2)))
+    [reach] = walk(program, [START], rule)
+    assert names.count("conv_general_dilated") == 1
+    assert reach.size == (3, 3)
+
+
+def test_programs_inside_the_program_are_entered():
+    inner = jax.checkpoint(jax.jit(lambda x: nn.relu(conv(3, 3)(x))))
+    assert reach_of(lambda x: inner(inner(x))).size == (5, 5)

@@ -1,0 +1,73 @@
+"""`python -m zoo list [PATTERN] | card NAME | table [PATTERN] [--sort COLUMN]`."""
+
+import argparse
+import sys
+
+import zoo
+from zoo.catalog import did_you_mean
+
+COLUMNS = {
+    "name": lambda card: card.name,
+    "parameters": lambda card: card.parameters,
+    "macs": lambda card: card.macs,
+    "memory": lambda card: card.activation_bytes,
+    "field": lambda card: float("inf") if card.receptive_field is None else card.receptive_field,
+    "top1": lambda card: card.top1 or 0.0,
+    "year": lambda card: card.year,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Answer one command; 2 for a request that cannot be answered."""
+    parser = argparse.ArgumentParser(prog="python -m zoo", description="What models there are, and what they cost.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="list | card | table")
+    listing = commands.add_parser("list", help="names, one a line")
+    listing.add_argument("pattern", nargs="?", default="*", help="a glob, such as 'resnet*'")
+    one = commands.add_parser("card", help="what one model costs and sees, stage by stage")
+    one.add_argument("name", help="a name from `list`")
+    one.add_argument("--size", type=int, help="height and width of the image (default: what it was designed for)")
+    table = commands.add_parser("table", help="all models in one table")
+    table.add_argument("pattern", nargs="?", default="*", help="a glob, such as 'resnet*'")
+    table.add_argument("--sort", default="name", help=f"one of {', '.join(COLUMNS)}")
+    given = parser.parse_args(arguments)
+    try:
+        print(_answer(given))
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _answer(given: argparse.Namespace) -> str:
+    if given.command == "card":
+        shape = None
+        if given.size is not None:
+            shape = (given.size, given.size, zoo.card(given.name).input_shape[2])
+        return str(zoo.card(given.name, shape))
+    names = zoo.list_models(given.pattern)
+    if not names:
+        raise ValueError(f"no model matches {given.pattern!r}{did_you_mean(given.pattern, zoo.list_models())}")
+    if given.command == "list":
+        return "\n".join(names)
+    if given.sort not in COLUMNS:
+        raise ValueError(
+            f"unknown column {given.sort!r}{did_you_mean(given.sort, COLUMNS)}; there are {', '.join(COLUMNS)}"
+        )
+    cards = sorted(map(zoo.card, names), key=COLUMNS[given.sort])
+    header = ("name", "input", "parameters", "MACs", "memory", "field", "top-1", "year")
+    lines = ["{:<28} {:>11} {:>12} {:>15} {:>11} {:>7} {:>7} {:>5}".format(*header)]
+    for card in cards:
+        field = "image" if card.receptive_field is None else f"{card.receptive_field} px"
+        top1 = "–" if card.top1 is None else f"{card.top1:.2f}"
+        lines.append(
+            f"{card.name:<28} {'×'.join(map(str, card.input_shape)):>11} {card.parameters:>12,} {card.macs:>15,} "
+            f"{card.activation_bytes / 2**20:>7.1f} MiB {field:>7} {top1:>7} {card.year:>5}"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BrokenPipeError:
+        sys.exit(0)
