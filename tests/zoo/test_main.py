@@ -25,7 +25,7 @@ def test_table_is_sorted_by_the_column_asked_for(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["card", "resnet2O"], "did you mean resnet20"),
+        (["card", "resnet2O"], "resnet20"),
         (["list", "zzz*"], "no model matches"),
         (["table", "plain*", "--sort", "mac"], "did you mean macs"),
         (["card", "resnet20", "--size", "0"], "height, width, channels"),
