@@ -4,6 +4,7 @@ from zoo.layers.arithmetic import output_size
 from zoo.layers.attention import CBAM, SqueezeExcite
 from zoo.layers.composite import ConvNorm
 from zoo.layers.convolution import Conv, PointwiseConv, channel_shuffle, convolution, dense_kernel_to_conv
+from zoo.layers.deformable import DeformableConv, bilinear_sample, deformable_convolution
 from zoo.layers.normalization import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm, NoNorm
 from zoo.layers.pooling import (
     adaptive_avg_pool,
@@ -17,6 +18,7 @@ from zoo.layers.pooling import (
 )
 from zoo.layers.residual import BasicBlock, BottleneckBlock, PlainBlock, pad_shortcut
 from zoo.layers.separable import DepthwiseConv, DepthwiseSeparableConv, SpatiallySeparableConv, separable_factors
+from zoo.layers.transposed import ResizeConv, TransposedConv, checkerboard, transposed_convolution
 
 __all__ = [
     "CBAM",
@@ -25,6 +27,7 @@ __all__ = [
     "BottleneckBlock",
     "Conv",
     "ConvNorm",
+    "DeformableConv",
     "DepthwiseConv",
     "DepthwiseSeparableConv",
     "GroupNorm",
@@ -33,13 +36,18 @@ __all__ = [
     "NoNorm",
     "PlainBlock",
     "PointwiseConv",
+    "ResizeConv",
     "SpatiallySeparableConv",
     "SqueezeExcite",
+    "TransposedConv",
     "adaptive_avg_pool",
     "avg_pool",
+    "bilinear_sample",
     "blur_pool",
     "channel_shuffle",
+    "checkerboard",
     "convolution",
+    "deformable_convolution",
     "dense_kernel_to_conv",
     "flatten",
     "global_avg_pool",
@@ -49,4 +57,5 @@ __all__ = [
     "pad_shortcut",
     "separable_factors",
     "translation_tolerance",
+    "transposed_convolution",
 ]

@@ -82,3 +82,50 @@ def shifted_form(
         window = lax.slice(x, (0, *start, 0), (x.shape[0], *limit, x.shape[-1]), (1, *strides, 1))
         total = total + window * kernel[tap].reshape((1,) * (x.ndim - 1) + (math.prod(kernel[tap].shape),))
     return total
+
+
+def convolve_transposed(
+    y: jax.Array, kernel: jax.Array, strides: Ints, padding: Pairs, dilation: Ints, groups: int, sizes: Ints
+) -> jax.Array:
+    """The adjoint of `convolve` with the same kernel and settings, in the form that suits the platform.
+
+    Args:
+      y: (N, *spatial, C_in), what `convolve` would give.
+      kernel: (*kernel_size, features / groups, C_in), that of `convolve`.
+      strides, padding, dilation, groups: those of `convolve`.
+      sizes: the spatial sizes that `convolve` would take.
+
+    Returns:
+      (N, *sizes, features).
+    """
+    return native_transposed(y, kernel, strides, padding, dilation, groups, sizes)
+
+
+def flip(kernel: jax.Array, groups: int) -> jax.Array:
+    """The kernel of the adjoint: taps reversed, inputs and outputs of each group exchanged."""
+    *kernel_size, inputs, outputs = kernel.shape
+    kernel = jnp.flip(kernel, range(len(kernel_size))).reshape(*kernel_size, inputs, groups, outputs // groups)
+    return jnp.swapaxes(kernel, -1, -3).reshape(*kernel_size, outputs // groups, inputs * groups)
+
+
+def native_transposed(
+    y: jax.Array, kernel: jax.Array, strides: Ints, padding: Pairs, dilation: Ints, groups: int, sizes: Ints
+) -> jax.Array:
+    """XLA's own convolution over an image with `strides` − 1 zeros between its pixels."""
+    pairs = []
+    for n, k, s, d, (low, _), size in zip(
+        y.shape[1:-1], kernel.shape[:-2], strides, dilation, padding, sizes, strict=True
+    ):
+        before = (k - 1) * d - low
+        pairs.append((before, size + (k - 1) * d - before - (n - 1) * s - 1))
+    spatial = "HWDUVXYZ"[: y.ndim - 2]
+    return lax.conv_general_dilated(
+        y,
+        flip(kernel, groups),
+        window_strides=(1,) * len(strides),
+        padding=pairs,
+        lhs_dilation=strides,
+        rhs_dilation=dilation,
+        dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
+        feature_group_count=groups,
+    )

@@ -1,6 +1,6 @@
 """Convolutions that factor: over channels and space (depthwise), or over rows and columns."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -74,7 +74,7 @@ class DepthwiseSeparableConv(nn.Module):
     padding: Padding = "SAME"
     dilation: Sizes = 1
     use_bias: bool = True
-    dtype: jnp.dtype | type | None = None
+    dtype: Any = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -115,7 +115,7 @@ class SpatiallySeparableConv(nn.Module):
     padding: Padding = "SAME"
     dilation: Sizes = 1
     use_bias: bool = True
-    dtype: jnp.dtype | type | None = None
+    dtype: Any = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
