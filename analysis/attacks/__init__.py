@@ -1,0 +1,10 @@
+"""Small changes to an image that change what a model says of it.
+
+`threat` says which changes count as small; images always stay in [0, 1].
+"""
+
+from analysis.attacks.fgsm import fgsm
+from analysis.attacks.pgd import pgd
+from analysis.attacks.threat import L2, Linf, Threat
+
+__all__ = ["L2", "Linf", "Threat", "fgsm", "pgd"]

@@ -1,0 +1,132 @@
+"""Grad-CAM: the channels of a layer, weighted by what the score gains from each.
+
+Reference: Selvaraju et al., 2016, arXiv:1610.02391.
+"""
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from analysis import checks, drive, taps
+from analysis.attribution.reduction import Score, check_score, score_of
+
+RESIZE = ("bilinear", "nearest", None)
+
+
+def grad_cam(
+    model: nn.Module,
+    variables: Any,
+    images: Any,
+    labels: Any,
+    layer: str | None = None,
+    preprocess: Callable[[jax.Array], jax.Array] | None = None,
+    score: Score = "logit",
+    relu: bool = True,
+    resize: Literal["bilinear", "nearest"] | None = "bilinear",
+    batch_size: int | None = None,
+) -> jax.Array:
+    r"""Where a layer speaks for the class.
+
+    .. math:: M = \mathrm{relu}\Big( \sum_k \alpha_k A_k \Big), \qquad
+              \alpha_k = \frac{1}{hw} \sum_{ij} \frac{\partial S_y}{\partial A_{ijk}}
+
+    Args:
+      model: any Linen module from images to logits, with fully-connected heads too.
+      variables: its variables.
+      images: (N, H, W, C) floats in [0, 1].
+      labels: (N,) the class y of each map.
+      layer: whose output A is, by path or by an ending that only one path has (`analysis.taps`); None: the
+        last stage, or the last layer with spatial extent in a model that has no stages.
+      preprocess: what stands between the images and the model; None: nothing.
+      score: `"logit"`, `"probability"`, or a function (logits, labels) → (N,).
+      relu: keep what speaks for the class only; False: signed.
+      resize: how the map is brought to the size of the images; None: leave it at the layer's.
+      batch_size: images held at once; None: all.
+
+    Returns:
+      (N, H, W), or (N, h, w) for `resize=None`; raw, in float32.
+
+    Raises:
+      ValueError: images, labels or choices that are not of the above; a layer that is unknown, ambiguous
+        or without spatial extent.
+
+    Example:
+      >>> model = nn.Sequential([nn.Conv(4, (3, 3)), lambda x: x.mean((1, 2)), nn.Dense(2)])
+      >>> images = jnp.ones((1, 6, 6, 3))
+      >>> grad_cam(model, model.init(jax.random.key(0), images), images, [1]).shape
+      (1, 6, 6)
+    """
+    check_score(score)
+    checks.choice("resize", resize, RESIZE)
+    preprocess = None if preprocess is None else drive.as_argument(preprocess)
+    _, images, labels = checks.inputs(taps.logits_fn(model, variables, preprocess), images, labels)
+    static = drive.Static(model)
+    return drive.in_batches(
+        lambda images, labels: _grad_cam(static, variables, preprocess, images, labels, layer, score, relu, resize),
+        batch_size,
+        images,
+        labels,
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("static", "layer", "score", "relu", "resize"))
+def _grad_cam(static, variables, preprocess, images, labels, layer, score, relu, resize):
+    model = static.value
+    inputs = images if preprocess is None else preprocess(images)
+    path = spatial_layer(model, variables, inputs, layer)
+    form = taps.list(model, variables, inputs)[path]
+
+    def scored(delta):
+        logits, seen = taps.run(model, variables, inputs, [path], {path: lambda output: output + delta})
+        return score_of(logits, labels, score).sum(), seen[path]
+
+    gradient, activation = jax.grad(scored, has_aux=True)(jnp.zeros(form.shape, form.dtype))
+    wide = jnp.promote_types(form.dtype, jnp.float32)
+    weights = gradient.astype(wide).mean((1, 2), keepdims=True)
+    maps = (weights * activation.astype(wide)).sum(-1)
+    maps = jax.nn.relu(maps) if relu else maps
+    return maps if resize is None else jax.image.resize(maps, images.shape[:3], resize)
+
+
+def spatial_layer(model: nn.Module, variables: Any, inputs: Any, layer: str | None = None) -> str:
+    """The path of a layer whose activation is an image of more than one pixel.
+
+    Args:
+      model, variables, inputs: as in `analysis.taps.list`.
+      layer: a path, or an ending that only one path has; None: the highest `stageN`, the outermost where
+        stages nest, and in a model without any the last layer that qualifies.
+
+    Raises:
+      ValueError: a layer that is unknown, ambiguous or without spatial extent, or a model that has none.
+
+    Example:
+      >>> model, image = nn.Sequential([nn.Conv(8, (3, 3)), nn.relu]), jnp.ones((1, 6, 6, 3))
+      >>> spatial_layer(model, model.init(jax.random.key(0), image), image)
+      'layers_0'
+    """
+    forms = taps.list(model, variables, inputs)
+    spatial = [path for path, form in forms.items() if _is_spatial(form)]
+    if layer is not None:
+        path = taps.find(model, variables, inputs, layer)
+        if path not in spatial:
+            shape = jax.tree.map(lambda form: form.shape, forms[path])
+            near = f": the last layer that has it is {spatial[-1]!r}" if spatial else ""
+            raise ValueError(f"layer {path!r} gives {shape}, which has no spatial extent{near}")
+        return path
+    if not spatial:
+        raise ValueError(f"no layer of {type(model).__name__} has spatial extent, which Grad-CAM needs: use saliency")
+    stages = {path: re.fullmatch(r"(?:.*/)?stage(\d+)", path) for path in spatial}
+    rank = {path: (-path.count("/"), int(match[1])) for path, match in stages.items() if match}
+    last = [path for path in rank if rank[path] == max(rank.values())] or spatial[-1:]
+    if len(last) > 1:
+        raise ValueError(f"{type(model).__name__} has several last stages: give layer= one of {', '.join(last)}")
+    return last[0]
+
+
+def _is_spatial(form: Any) -> bool:
+    return isinstance(form, jax.ShapeDtypeStruct) and form.ndim == 4 and form.shape[1] * form.shape[2] > 1

@@ -1,0 +1,138 @@
+"""What every method asks of its input, before anything is compiled.
+
+Shapes and types are always checked. Values can only be seen in concrete arrays: inside a
+user's `jit`, `grad` or `vmap` the checks of values are left out.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from analysis import drive
+
+
+def inputs(logits_fn: Callable, images: Any, labels: Any) -> tuple[jax.tree_util.Partial, Any, jax.Array]:
+    """The three arguments that methods share, checked and in the form that a compiled function takes.
+
+    Args:
+      logits_fn: (N, H, W, C) images → (N, classes) logits.
+      images: (N, H, W, C) floats in [0, 1].
+      labels: (N,) integers in [0, classes).
+
+    Returns:
+      The function as a pytree, the images, and the labels as int32.
+
+    Raises:
+      ValueError: anything of the above that does not hold.
+    """
+    function = drive.as_argument(logits_fn)
+    checked = as_images(images)
+    return function, checked, as_labels(labels, classes_of(function, checked), len(checked))
+
+
+def is_concrete(value: Any) -> bool:
+    """Whether a value's numbers can be looked at, which those of a tracer cannot."""
+    return not isinstance(value, jax.core.Tracer)
+
+
+def as_images(images: Any) -> Any:
+    """Images as an array, NumPy's if it was not JAX's: that one stays on the host until its batch comes.
+
+    Raises:
+      ValueError: not (N, H, W, C), no image, not floats, NaN, or outside [0, 1].
+    """
+    array = images if isinstance(images, jax.Array) else np.asarray(images)
+    if array.ndim != 4 or 0 in array.shape:
+        raise ValueError(f"images of shape {array.shape}: expected (N, H, W, C), none of them zero")
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise ValueError(f"images of type {array.dtype}: expected floats in [0, 1]; divide bytes by 255")
+    array = array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
+    if is_concrete(array):
+        low, high = float(array.min()), float(array.max())
+        if np.isnan(low) or np.isnan(high):
+            raise ValueError("images hold NaN: expected floats in [0, 1]")
+        if low < 0 or high > 1:
+            raise ValueError(
+                f"images span [{low:g}, {high:g}]: expected [0, 1]; normalization belongs inside the logits function"
+            )
+    return array
+
+
+def classes_of(logits_fn: jax.tree_util.Partial, images: Any) -> int:
+    """The width of a function's logits, from shapes alone.
+
+    Raises:
+      ValueError: the function does not give (N, classes) floats.
+    """
+    logits = jax.eval_shape(drive.call, logits_fn, jax.ShapeDtypeStruct(images.shape, images.dtype))
+    is_array = isinstance(logits, jax.ShapeDtypeStruct)
+    if not is_array or logits.ndim != 2 or len(logits) != len(images) or not jnp.issubdtype(logits.dtype, jnp.floating):
+        raise ValueError(
+            f"the logits function gave {jax.tree.map(jnp.shape, logits) if not is_array else logits.str_short()} for "
+            f"images of shape {images.shape}: expected floats of shape ({len(images)}, classes)"
+        )
+    return logits.shape[1]
+
+
+def as_labels(labels: Any, classes: int, count: int, name: str = "labels") -> jax.Array:
+    """One class an image, as int32.
+
+    Args:
+      labels: (count,) integers in [0, classes).
+      classes: number of classes.
+      count: number of images.
+      name: what they are called in the error.
+
+    Raises:
+      ValueError: wrong shape, not integers, or out of range.
+    """
+    array = labels if isinstance(labels, jax.Array) else np.asarray(labels)
+    if array.shape != (count,):
+        raise ValueError(f"{name} of shape {array.shape}: expected ({count},), one an image")
+    if not jnp.issubdtype(array.dtype, jnp.integer):
+        raise ValueError(f"{name} of type {array.dtype}: expected integers in [0, {classes})")
+    if is_concrete(array):
+        values = np.asarray(array)
+        wrong = np.flatnonzero((values < 0) | (values >= classes))
+        if wrong.size:
+            raise ValueError(
+                f"{name}[{wrong[0]}] is {values[wrong[0]]}, but there are {classes} classes: "
+                f"expected 0 to {classes - 1}"
+            )
+    return jnp.asarray(array, jnp.int32)
+
+
+def choice(name: str, value: Any, choices: Iterable[Any]) -> None:
+    """Refuse a value that is not among the choices.
+
+    Example:
+      >>> choice("channels", "mean", ("max", "sum"))
+      Traceback (most recent call last):
+      ValueError: channels='mean' is unknown: expected 'max' or 'sum'
+    """
+    known = [*choices]
+    if not any(value is entry or value == entry for entry in known):
+        names = [repr(entry) for entry in known]
+        hint = did_you_mean(value, [entry for entry in known if isinstance(entry, str)])
+        raise ValueError(f"{name}={value!r} is unknown{hint}: expected {', '.join(names[:-1])} or {names[-1]}")
+
+
+def positive(name: str, value: Any) -> None:
+    """Refuse anything but an integer of at least one."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name}={value!r}: expected a positive integer")
+
+
+def did_you_mean(given: Any, known: Iterable[str]) -> str:
+    """A hint with the nearest known names, or nothing where none is near.
+
+    Example:
+      >>> did_you_mean("stag3", ["stem", "stage3"])
+      ', did you mean stage3?'
+    """
+    near = difflib.get_close_matches(str(given), [*known], n=3, cutoff=0.6)
+    return f", did you mean {' or '.join(near)}?" if near else ""

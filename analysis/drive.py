@@ -1,0 +1,167 @@
+"""How computations are driven: compiled once, in batches of bounded memory, iterated as the backend likes.
+
+What is computed is the same everywhere; how is decided here and nowhere else.
+
+| an iterative method | form | why |
+|---|---|---|
+| on CPU | Python loop over a jitted step | a convolution inside `scan` or `while_loop` runs about 8× slower there |
+| on GPU and TPU | one `fori_loop` | no round trip to the host between steps |
+| inside a user's `jit`, `grad` or `vmap` | unrolled | the platform is not known yet, and it stays differentiable |
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import Partial
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Static:
+    """Any object as a static part of a compiled program.
+
+    It is recognised by equality, or by identity where it cannot be hashed, such as a model whose
+    fields hold a list.
+
+    Attributes:
+      value: the object.
+
+    Example:
+      >>> layers = [1, 2]
+      >>> Static(layers) == Static(layers), Static(layers) == Static([1, 2]), Static((1, 2)) == Static((1, 2))
+      (True, False, True)
+    """
+
+    value: Any
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        """Call the object."""
+        return self.value(*args, **settings)
+
+    def __hash__(self) -> int:
+        try:
+            return hash(self.value)
+        except TypeError:
+            return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Static):
+            return NotImplemented
+        return self.value is other.value or (hash(self) == hash(other) and bool(self.value == other.value))
+
+
+def as_argument(function: Callable) -> Partial:
+    """A function as a pytree, so that a compiled function takes it as an argument.
+
+    What a `jax.tree_util.Partial` holds become arguments of the compiled program: new weights do not
+    recompile, and they are not constants in it. A `functools.partial` over arrays alone is read the
+    same way. Any other callable is part of the program (`Static`): keep it and pass it again, since an
+    equal-looking lambda made anew compiles anew.
+
+    Args:
+      function: any callable.
+
+    Returns:
+      A `jax.tree_util.Partial`.
+
+    Raises:
+      ValueError: not callable.
+
+    Example:
+      >>> weights = jnp.ones((3, 2))
+      >>> len(jax.tree.leaves(as_argument(functools.partial(jnp.dot, weights))))
+      1
+    """
+    if isinstance(function, Partial):
+        return function
+    if isinstance(function, functools.partial):
+        held = jax.tree.leaves((function.args, function.keywords))
+        if held and all(isinstance(leaf, jax.Array | np.ndarray) for leaf in held):
+            return Partial(Static(function.func), *function.args, **function.keywords)
+    if not callable(function):
+        raise ValueError(f"{function!r} is not callable: expected a function of images")
+    return Partial(Static(function))
+
+
+@jax.jit
+def call(function: Partial, *args: Any) -> Any:
+    """`function(*args)`, compiled once for equal functions and equal shapes."""
+    return function(*args)
+
+
+def in_batches(function: Callable[..., T], batch_size: int | None, *trees: Any) -> T:
+    """Apply a function of whole batches to any number of examples, `batch_size` at a time.
+
+    The last batch is filled by repeating the last example, so every batch has the same shape: one
+    program serves all, and an example's result is the same bits whoever else is in the call.
+
+    Args:
+      function: takes trees with `batch_size` rows, and gives a tree with as many.
+      batch_size: examples held at once; None: all of them.
+      *trees: arrays, or trees of them, with one row an example.
+
+    Returns:
+      What `function` gives, with one row an example.
+
+    Raises:
+      ValueError: a batch size that is not a positive integer.
+
+    Example:
+      >>> in_batches(lambda x: 2 * x, 2, jnp.arange(5)).tolist()
+      [0, 2, 4, 6, 8]
+    """
+    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        raise ValueError(f"batch_size={batch_size!r}: expected a positive integer, or None for all at once")
+    count = jax.tree.leaves(trees)[0].shape[0]
+    size = batch_size or count
+    results = []
+    for start in range(0, count, size):
+        rows = np.minimum(np.arange(start, start + size), count - 1)
+        results.append(function(*jax.tree.map(lambda leaf, rows=rows: leaf[rows], trees)))
+    return jax.tree.map(lambda *parts: jnp.concatenate(parts)[:count], *results)
+
+
+def iterate(step: Callable[..., T], state: T, steps: int, *args: Any) -> T:
+    """The state after `state = step(state, *args)`, `steps` times.
+
+    The step is compiled once for equal shapes, across calls as well: give one that lives as long as the
+    program, such as a function of a module, and hand it everything that varies through `args`.
+
+    Args:
+      step: takes the state and `args`, and gives a state of the same shapes and types.
+      state: a tree of arrays.
+      steps: number of steps; a step that needs its index carries it in the state.
+      *args: what stays the same over the steps: trees of arrays, numbers and `Partial`s.
+
+    Returns:
+      The last state.
+
+    Example:
+      >>> int(iterate(jnp.add, jnp.int32(0), 5, jnp.int32(2)))
+      10
+    """
+    step = as_argument(step)
+    if _platform((state, args)) in ("cpu", None):
+        for _ in range(steps):
+            state = call(step, state, *args)
+        return state
+    return _loop(step, state, steps, args)
+
+
+@jax.jit
+def _loop(step: Partial, state: T, steps: int, args: tuple) -> T:
+    return jax.lax.fori_loop(0, steps, lambda _, state: step(state, *args), state)
+
+
+def _platform(tree: Any) -> str | None:
+    """Where a tree of arrays lives; None: in a program that is being traced."""
+    arrays = [leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array)]
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in arrays):
+        return None
+    return next((device.platform for leaf in arrays for device in leaf.devices()), jax.default_backend())
