@@ -1,4 +1,4 @@
-"""Convolution, normalization, activation: the phrase that most networks are written in."""
+"""Convolution, normalization, activation: the phrases that most networks are written in."""
 
 from collections.abc import Callable
 from typing import Any
@@ -57,3 +57,49 @@ class ConvNorm(nn.Module):
         )(x)
         x = self.norm(x, train=train, name="norm", dtype=self.dtype)
         return x if self.act is None else self.act(x)
+
+
+class NormConv(nn.Module):
+    """`norm`, then the activation, then `conv`: the phrase of pre-activation and densely connected networks.
+
+    Attributes:
+      features, kernel_size, strides, padding, dilation, groups, use_bias: those of `Conv`.
+      act: the activation; None: linear.
+      norm: the normalization.
+      dtype: type of the computation.
+
+    Example:
+      >>> layer = NormConv(8, 3, padding=1)
+      >>> jax.eval_shape(layer.init_with_output, jax.random.key(0), jax.numpy.ones((1, 8, 8, 3)))[0].shape
+      (1, 8, 8, 8)
+
+    Reference: He et al., 2016, arXiv:1603.05027.
+    """
+
+    features: int
+    kernel_size: Sizes
+    strides: Sizes = 1
+    padding: Padding = "SAME"
+    dilation: Sizes = 1
+    groups: int = 1
+    use_bias: bool = False
+    act: Activation | None = nn.relu
+    norm: Norm = BatchNorm()
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        """(N, *spatial, C_in) → (N, *output sizes, features)."""
+        x = self.norm(x, train=train, name="norm", dtype=self.dtype)
+        return Conv(
+            self.features,
+            self.kernel_size,
+            self.strides,
+            self.padding,
+            self.dilation,
+            self.groups,
+            self.use_bias,
+            dtype=self.dtype,
+            kernel_init=nn.initializers.he_normal(),
+            name="conv",
+        )(x if self.act is None else self.act(x))

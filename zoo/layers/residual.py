@@ -1,4 +1,4 @@
-"""Residual blocks: what a layer adds to its input, and the plain blocks they are measured against.
+"""Residual blocks: what a layer adds to its input, and the blocks they are measured against.
 
 Every block takes `(x, train)` and has the same fields, so a network is a choice of
 block and a list of widths.
@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.layers.composite import Activation, ConvNorm
+from zoo.layers.convolution import Conv
 from zoo.layers.normalization import BatchNorm, Norm
 
 Shortcut = Literal["projection", "pad"]
@@ -78,6 +79,17 @@ class _Block(nn.Module):
             features, kernel_size, padding=padding, act=act, norm=self.norm, dtype=self.dtype, name=name, **settings
         )
 
+    def _check_no_inner_width(self) -> None:
+        if self.groups != 1 or self.base_width != 64:
+            raise ValueError(
+                f"groups={self.groups}, base_width={self.base_width}: {type(self).__name__} has no inner width; "
+                "a bottleneck block has"
+            )
+
+    @property
+    def _inner_width(self) -> int:
+        return self.features * self.base_width // 64 * self.groups
+
     def _around(self, x: jax.Array, train: bool) -> jax.Array:
         features = self.features * self.expansion
         if self.strides == 1 and x.shape[-1] == features:
@@ -104,10 +116,7 @@ class BasicBlock(_Block):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """(N, H, W, C) → (N, ceil(H / strides), ceil(W / strides), features)."""
-        if self.groups != 1 or self.base_width != 64:
-            raise ValueError(
-                f"groups={self.groups}, base_width={self.base_width}: only BottleneckBlock has an inner width"
-            )
+        self._check_no_inner_width()
         y = self._conv("conv1", self.features, 3, self.act, strides=self.strides, dilation=self.dilation)(x, train)
         y = self._conv("conv2", self.features, 3, dilation=self.dilation)(y, train)
         return self._join(x, y, train)
@@ -125,6 +134,7 @@ class PlainBlock(_Block):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """(N, H, W, C) → (N, ceil(H / strides), ceil(W / strides), features)."""
+        self._check_no_inner_width()
         x = self._conv("conv1", self.features, 3, self.act, strides=self.strides, dilation=self.dilation)(x, train)
         return self._conv("conv2", self.features, 3, self.act, dilation=self.dilation)(x, train)
 
@@ -146,13 +156,125 @@ class BottleneckBlock(_Block):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """(N, H, W, C) → (N, ceil(H / strides), ceil(W / strides), 4 · features)."""
-        width = self.features * self.base_width // 64 * self.groups
+        width = self._inner_width
         y = self._conv("conv1", width, 1, self.act)(x, train)
         y = self._conv("conv2", width, 3, self.act, strides=self.strides, dilation=self.dilation, groups=self.groups)(
             y, train
         )
         y = self._conv("conv3", self.features * self.expansion, 1)(y, train)
         return self._join(x, y, train)
+
+
+class PreActivationBlock(_Block):
+    """`BasicBlock` with normalization and activation before each convolution, and nothing after the addition.
+
+    What one block adds reaches every later one unchanged. Where the shape changes, the
+    shortcut is a 1×1 convolution of the activated input; a network of these needs a
+    normalization and an activation after its last block.
+
+    Example:
+      >>> block = PreActivationBlock(16, strides=2)
+      >>> jax.eval_shape(block.init_with_output, jax.random.key(0), jnp.ones((1, 8, 8, 8)))[0].shape
+      (1, 4, 4, 16)
+
+    Reference: He et al., 2016, arXiv:1603.05027.
+    """
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        """(N, H, W, C) → (N, ceil(H / strides), ceil(W / strides), features · expansion)."""
+        y, entry = x, x
+        for index, (features, kernel_size, strides) in enumerate(self._convolutions(), start=1):
+            y = self.act(self.norm(y, train=train, name=f"norm{index}", dtype=self.dtype))
+            entry = y if index == 1 else entry
+            dilation, groups = (self.dilation, self.groups) if kernel_size == 3 else (1, 1)
+            y = self._bare(f"conv{index}", features, kernel_size, strides, dilation, groups)(y)
+        if self.attention is not None:
+            y = self.attention(name="attention")(y)
+        width = self.features * self.expansion
+        if self.strides == 1 and x.shape[-1] == width:
+            return x + y
+        if self.shortcut == "pad":
+            return pad_shortcut(x, width, self.strides) + y
+        return self._bare("shortcut", width, 1, self.strides)(entry) + y
+
+    def _convolutions(self) -> tuple[tuple[int, int, int], ...]:
+        """Features, kernel size and stride of each convolution of the branch."""
+        self._check_no_inner_width()
+        return (self.features, 3, self.strides), (self.features, 3, 1)
+
+    def _bare(self, name: str, features: int, kernel_size: int, strides: int, dilation: int = 1, groups: int = 1):
+        return Conv(
+            features,
+            kernel_size,
+            strides,
+            dilation * (kernel_size // 2),
+            dilation,
+            groups,
+            use_bias=False,
+            dtype=self.dtype,
+            kernel_init=nn.initializers.he_normal(),
+            name=name,
+        )
+
+
+class PreActivationBottleneckBlock(PreActivationBlock):
+    """`PreActivationBlock` with the three convolutions of `BottleneckBlock`.
+
+    Example:
+      >>> block = PreActivationBottleneckBlock(16, strides=2)
+      >>> jax.eval_shape(block.init_with_output, jax.random.key(0), jnp.ones((1, 8, 8, 8)))[0].shape
+      (1, 4, 4, 64)
+
+    Reference: He et al., 2016, arXiv:1603.05027.
+    """
+
+    expansion: ClassVar[int] = 4
+
+    def _convolutions(self) -> tuple[tuple[int, int, int], ...]:
+        width = self._inner_width
+        return (width, 1, 1), (width, 3, self.strides), (self.features * self.expansion, 1, 1)
+
+
+class HighwayBlock(_Block):
+    r"""A convolution and a learned gate that says how much of it to take, against how much of the input.
+
+    .. math:: y = T(x) \, H(x) + (1 - T(x)) \, x, \qquad T = \sigma(W_T * x + b_T)
+
+    Where the shape changes, the shortcut stands in for x, as in the residual blocks.
+
+    Attributes:
+      gate_bias: where b_T starts; the more negative, the more of the input passes at first.
+
+    Example:
+      >>> block = HighwayBlock(8)
+      >>> jax.eval_shape(block.init_with_output, jax.random.key(0), jnp.ones((1, 8, 8, 8)))[0].shape
+      (1, 8, 8, 8)
+
+    Reference: Srivastava, Greff & Schmidhuber, 2015, arXiv:1505.00387.
+    """
+
+    gate_bias: float = -2.0
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        """(N, H, W, C) → (N, ceil(H / strides), ceil(W / strides), features)."""
+        self._check_no_inner_width()
+        y = self._conv("conv", self.features, 3, self.act, strides=self.strides, dilation=self.dilation)(x, train)
+        gate = Conv(
+            self.features,
+            3,
+            self.strides,
+            self.dilation,
+            self.dilation,
+            bias_init=nn.initializers.constant(self.gate_bias),
+            dtype=self.dtype,
+            name="gate",
+        )(x)
+        if self.attention is not None:
+            y = self.attention(name="attention")(y)
+        share = nn.sigmoid(gate)
+        return share * y + (1 - share) * self._around(x, train)
 
 
 class Stage(nn.Module):
