@@ -1,10 +1,14 @@
-"""The arithmetic of convolutions: sizes and padding, from numbers alone.
+"""The arithmetic of convolutions: sizes, padding, parameters and receptive fields, from numbers alone.
 
-Everything here is plain Python on integers: nothing is allocated and nothing is
-compiled, so a wrong geometry is refused before XLA ever sees it.
+Nothing here is allocated or compiled, so a wrong geometry is refused before XLA ever sees it.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
 
 Sizes = int | Sequence[int]
 Padding = str | int | Sequence[int | tuple[int, int]]
@@ -151,6 +155,60 @@ def output_size(
             f"{spare / strides + 1:g} outputs, not an integer: the nearest sizes that fit are {' and '.join(fits)}"
         )
     return spare // strides + 1
+
+
+def receptive_field(layers: Iterable[int | Sequence[int]]) -> int:
+    r"""Pixels on a side that one output of a stack of layers sees.
+
+    .. math:: 1 + \sum_l (F_l - 1)\, d_l \prod_{i<l} S_i
+
+    Args:
+      layers: from the image on, for each layer its kernel size F, or (F, stride S), or
+        (F, stride S, dilation d).
+
+    Returns:
+      The receptive field, in pixels.
+
+    Raises:
+      ValueError: an entry that is no such triple of positive integers.
+
+    Example:
+      >>> receptive_field([3] * 5), receptive_field([(7, 2), (3, 2)])
+      (11, 11)
+
+    Reference: Araujo, Norris & Sim, 2019, doi:10.23915/distill.00021.
+    """
+    field = jump = 1
+    for layer in layers:
+        entries = (layer,) if isinstance(layer, int) else tuple(layer)
+        kernel_size, strides, dilation = per_axis(
+            entries + (1,) * (3 - len(entries)), 3, "layer (kernel_size, strides, dilation)"
+        )
+        field += (kernel_size - 1) * dilation * jump
+        jump *= strides
+    return field
+
+
+def parameter_count(layer: nn.Module, input_shape: Sequence[int]) -> int:
+    """Learned numbers of a layer or model, from shapes alone: nothing is allocated.
+
+    Args:
+      layer: any `flax.linen.Module` that takes one array.
+      input_shape: of one input, without a batch axis.
+
+    Returns:
+      The number of parameters.
+
+    Raises:
+      ValueError: an input that the layer cannot take.
+
+    Example:
+      >>> parameter_count(nn.Dense(10_000, use_bias=False), (1000 * 1000,))
+      10000000000
+    """
+    x = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
+    variables = jax.eval_shape(layer.init, jax.eval_shape(lambda: jax.random.key(0)), x)
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(variables.get("params", {})))
 
 
 def round_channels(width: float, divisor: int = 8) -> int:

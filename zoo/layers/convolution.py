@@ -1,8 +1,8 @@
 """The standard convolution, of which the others are cases or compositions."""
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -48,24 +48,51 @@ def convolution(
             f"images of shape {x.shape} and a kernel of shape {kernel.shape}: "
             "expected (N, *spatial, C_in) and (*kernel_size, C_in / groups, C_out)"
         )
-    rank = x.ndim - 2
-    kernel_size = kernel.shape[:-2]
-    strides = per_axis(strides, rank, "strides")
-    dilation = per_axis(dilation, rank, "dilation")
     check_groups(x.shape[-1], kernel.shape[-1], groups)
     if kernel.shape[-2] * groups != x.shape[-1]:
         raise ValueError(
             f"a kernel of shape {kernel.shape} in {groups} group(s) takes {kernel.shape[-2] * groups} input channels, "
             f"but the images have {x.shape[-1]}"
         )
-    pairs = padding_pairs(padding, x.shape[1:-1], kernel_size, strides, dilation)
-    for axis, (size, k, d, pair) in enumerate(zip(x.shape[1:-1], kernel_size, dilation, pairs, strict=True)):
-        if extent(k, d) > size + sum(pair):
+    strides, pairs, dilation, _ = geometry(x.shape[1:-1], kernel.shape[:-2], strides, padding, dilation)
+    return lowering.convolve(x, kernel, strides, pairs, dilation, groups)
+
+
+class Geometry(NamedTuple):
+    """Where a kernel is laid: one entry a spatial axis."""
+
+    strides: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+    sizes: tuple[int, ...]
+    """Output sizes."""
+
+
+def geometry(
+    sizes: Sequence[int], kernel_size: Sequence[int], strides: Sizes, padding: Padding, dilation: Sizes
+) -> Geometry:
+    """Strides, padding and dilation of every axis, checked against the image, and the output's sizes.
+
+    Raises:
+      ValueError: wrong numbers of entries, or a kernel that spans more than the padded input.
+
+    Example:
+      >>> geometry((224, 224), (3, 3), 2, "SAME", 1).sizes
+      (112, 112)
+    """
+    rank = len(sizes)
+    steps, taps = per_axis(strides, rank, "strides"), per_axis(dilation, rank, "dilation")
+    pairs = padding_pairs(padding, sizes, kernel_size, steps, taps)
+    outputs = []
+    for axis, (size, k, s, d, pair) in enumerate(zip(sizes, kernel_size, steps, taps, pairs, strict=True)):
+        spare = size + sum(pair) - extent(k, d)
+        if spare < 0:
             raise ValueError(
                 f"a kernel of {k} at dilation {d} spans {extent(k, d)} pixels, but spatial axis {axis} has {size} and "
                 f"padding {pair}: use padding='SAME', a smaller kernel or a larger input"
             )
-    return lowering.convolve(x, kernel, strides, pairs, dilation, groups)
+        outputs.append(spare // s + 1)
+    return Geometry(steps, pairs, taps, tuple(outputs))
 
 
 def check_groups(inputs: int, outputs: int, groups: int) -> None:

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from zoo.layers.arithmetic import Padding, Sizes, padding_pairs, per_axis
-from zoo.layers.convolution import Conv, Weighted, check_groups, convolution, kernel_sizes
+from zoo.layers.arithmetic import Padding, Sizes, per_axis
+from zoo.layers.convolution import Conv, Weighted, check_groups, convolution, geometry, kernel_sizes
 
 
 def bilinear_sample(x: jax.Array, positions: jax.Array) -> jax.Array:
@@ -95,11 +95,13 @@ def deformable_convolution(
 
     References: Dai et al., 2017, arXiv:1703.06211; Zhu et al., 2018, arXiv:1811.11168 (modulated).
     """
-    plain = jax.eval_shape(lambda x, k: convolution(x, k, strides, padding, dilation, groups), x, kernel)
-    if x.ndim != 4:
-        raise ValueError(f"an input of shape {x.shape}: expected (N, H, W, C)")
-    count, height, width, features = plain.shape
-    kernel_size, channels = kernel.shape[:2], x.shape[-1]
+    if x.ndim != 4 or kernel.ndim != 4:
+        raise ValueError(
+            f"images of shape {x.shape} and a kernel of shape {kernel.shape}: "
+            "expected (N, H, W, C_in) and (height, width, C_in / groups, C_out)"
+        )
+    count, channels, kernel_size = x.shape[0], x.shape[-1], kernel.shape[:2]
+    strides, pairs, dilation, (height, width) = geometry(x.shape[1:3], kernel_size, strides, padding, dilation)
     taps = kernel_size[0] * kernel_size[1]
     sets = offsets.shape[-1] // (2 * taps)
     if offsets.shape != (count, height, width, 2 * taps * max(sets, 1)) or channels % max(sets, 1):
@@ -110,8 +112,6 @@ def deformable_convolution(
         )
     if mask is not None and mask.shape != (count, height, width, taps * sets):
         raise ValueError(f"a mask of shape {mask.shape}: expected {(count, height, width, taps * sets)}, one a sample")
-    strides, dilation = per_axis(strides, 2, "strides"), per_axis(dilation, 2, "dilation")
-    pairs = padding_pairs(padding, x.shape[1:3], kernel_size, strides, dilation)
     rows, columns = (
         np.arange(n)[:, None] * s + np.arange(k) * d - low
         for n, s, k, d, (low, _) in zip((height, width), strides, kernel_size, dilation, pairs, strict=True)
@@ -130,7 +130,7 @@ def deformable_convolution(
     samples = jnp.moveaxis(samples, 1, 3).reshape(count, height * width, taps, channels)
     # What is left is a convolution whose window is the samples: one row of taps a position.
     y = convolution(samples, kernel.reshape(1, taps, *kernel.shape[2:]), padding="VALID", groups=groups)
-    return y.reshape(count, height, width, features)
+    return y.reshape(count, height, width, kernel.shape[-1])
 
 
 class DeformableConv(Weighted):

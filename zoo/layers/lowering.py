@@ -12,7 +12,7 @@ program holds one form only, and `jax.export` for several platforms holds each.
 """
 
 import itertools
-import math
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -66,22 +66,25 @@ def shifted_form(
     x: jax.Array, kernel: jax.Array, strides: Ints, padding: Pairs, dilation: Ints, groups: int
 ) -> jax.Array:
     """Depthwise convolution as a sum of shifted images, each times one tap of the kernel."""
-    kernel_size = kernel.shape[:-2]
     multiplier = kernel.shape[-1] // groups
+    if multiplier > 1:
+        x = jnp.repeat(x, multiplier, axis=-1)
+    taps = kernel.reshape(-1, *(1,) * (x.ndim - 1), kernel.shape[-1])
+    seen = windows(x, kernel.shape[:-2], strides, padding, dilation)
+    return sum(window * tap for window, tap in zip(seen, taps, strict=True))
+
+
+def windows(x: jax.Array, kernel_size: Ints, strides: Ints, padding: Pairs, dilation: Ints) -> Iterator[jax.Array]:
+    """What each tap of a kernel sees, tap by tap in row-major order: (N, *output sizes, C) each."""
     x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
     sizes = [
         (size - (k - 1) * d - 1) // s + 1
         for size, k, s, d in zip(x.shape[1:-1], kernel_size, strides, dilation, strict=True)
     ]
-    if multiplier > 1:
-        x = jnp.repeat(x, multiplier, axis=-1)
-    total = jnp.zeros((), x.dtype)
     for tap in itertools.product(*map(range, kernel_size)):
         start = [t * d for t, d in zip(tap, dilation, strict=True)]
         limit = [a + (n - 1) * s + 1 for a, n, s in zip(start, sizes, strides, strict=True)]
-        window = lax.slice(x, (0, *start, 0), (x.shape[0], *limit, x.shape[-1]), (1, *strides, 1))
-        total = total + window * kernel[tap].reshape((1,) * (x.ndim - 1) + (math.prod(kernel[tap].shape),))
-    return total
+        yield lax.slice(x, (0, *start, 0), (x.shape[0], *limit, x.shape[-1]), (1, *strides, 1))
 
 
 def convolve_transposed(
