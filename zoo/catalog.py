@@ -6,12 +6,32 @@ import fnmatch
 
 import flax.linen as nn
 
-from zoo.architectures import blueprint, heritage, lenet, mlp, mobilenet_v2, resnet
+from zoo.architectures import (
+    alexnet,
+    blueprint,
+    heritage,
+    lenet,
+    mlp,
+    mobilenet_v2,
+    resnet,
+    squeezenet,
+    vgg,
+)
 from zoo.variant import Variant
 
 CATALOG: dict[str, Variant] = {
     name: variant
-    for family in (mlp, lenet, blueprint, heritage, resnet, mobilenet_v2)
+    for family in (
+        alexnet,
+        blueprint,
+        heritage,
+        lenet,
+        mlp,
+        mobilenet_v2,
+        resnet,
+        squeezenet,
+        vgg,
+    )
     for name, variant in family.VARIANTS.items()
 }
 

@@ -7,12 +7,21 @@ Where a name depends on the model's fields, the table is a function of the model
 
 import flax.linen as nn
 
-from zoo.weights.names import mobilenet_v2, resnet
+from zoo.weights.names import (
+    alexnet,
+    mobilenet_v2,
+    resnet,
+    squeezenet,
+    vgg,
+)
 from zoo.weights.names.table import Table, Tables
 
 TABLES: Tables = {
-    **resnet.NAMES,
+    **alexnet.NAMES,
     **mobilenet_v2.NAMES,
+    **resnet.NAMES,
+    **squeezenet.NAMES,
+    **vgg.NAMES,
 }
 
 
