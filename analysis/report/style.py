@@ -1,0 +1,86 @@
+"""How a report looks: one style sheet, light and dark."""
+
+from analysis.draw import PALETTE
+
+DARK = {
+    "ink": "#e6e4df",
+    "muted": "#9b9890",
+    "rule": "#3d3c39",
+    "paper": "#171716",
+    "first": "#6cb6eb",
+    "second": "#ff9b5e",
+    "third": "#45c99b",
+    "fourth": "#e3a5c6",
+}
+
+
+def _variables(colours: dict[str, str]) -> str:
+    return " ".join(f"--{name}: {value};" for name, value in colours.items())
+
+
+CSS = (
+    f"""
+:root {{ color-scheme: light dark; {_variables(PALETTE)}
+  --serif: Charter, "Bitstream Charter", "Sitka Text", Cambria, Georgia, serif;
+  --sans: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif;
+  --mono: ui-monospace, "Cascadia Code", Menlo, Consolas, "Liberation Mono", monospace; }}
+@media (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}
+@media print {{ :root {{ {_variables(PALETTE)} }} }}
+"""
+    + """
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 1.0625rem/1.55 var(--serif);
+  counter-reset: figure table; }
+main { max-width: 54rem; margin: 0 auto; padding: 3.5rem 1.25rem 4rem; }
+h1 { font-size: 2rem; line-height: 1.2; font-weight: 600; margin: 0 0 .75rem; text-wrap: balance; }
+h2 { font-size: 1.25rem; line-height: 1.3; font-weight: 600; margin: 3.25rem 0 .75rem; }
+p { margin: 0 0 1rem; max-width: 42rem; text-wrap: pretty; }
+a { color: inherit; }
+code { font: .875em var(--mono); overflow-wrap: anywhere; }
+dl.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .9rem 1.5rem;
+  margin: 1.75rem 0 0; padding: 1rem 0; border-block: 1px solid var(--rule); font-family: var(--sans); }
+dl.facts dt { font-size: .75rem; color: var(--muted); }
+dl.facts dd { margin: .1rem 0 0; font-size: .9375rem; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+figure { margin: 1.5rem 0 2rem; }
+figcaption { font: .8125rem/1.5 var(--sans); color: var(--muted); max-width: 46rem; margin-top: .75rem;
+  text-wrap: pretty; }
+figure.table figcaption { margin: 0 0 .6rem; }
+figcaption::before { color: var(--ink); font-weight: 600; }
+figure.picture figcaption::before { counter-increment: figure; content: "Figure " counter(figure) ". "; }
+figure.table figcaption::before { counter-increment: table; content: "Table " counter(table) ". "; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font: .875rem/1.4 var(--sans); font-variant-numeric: tabular-nums;
+  border-block: 1.5px solid var(--ink); }
+th, td { padding: .3rem .9rem; text-align: right; white-space: nowrap; font-weight: 400; }
+th:first-child { text-align: left; padding-left: .1rem; }
+thead th { border-bottom: 1px solid var(--muted); vertical-align: bottom; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); gap: 1rem 2rem; }
+svg { display: block; width: 100%; height: auto; max-width: 30rem; }
+svg text { font-family: var(--sans); }
+svg * { stroke-linejoin: round; }
+svg.square { max-width: 30rem; }
+img { display: block; width: 100%; height: auto; image-rendering: pixelated; background: var(--rule); }
+.cards { display: grid; gap: 1.1rem .9rem; grid-template-columns: repeat(6, 1fr); }
+.strips { display: grid; gap: 1.4rem 2rem; }
+.fours { grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); }
+.threes { grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); }
+.strip { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: .4rem; }
+.plate { font: .75rem/1.35 var(--sans); font-variant-numeric: tabular-nums; min-width: 0; }
+.plate span { display: block; overflow-wrap: anywhere; }
+.plate .above { color: var(--muted); margin-bottom: .2rem; }
+.plate img + span { margin-top: .3rem; }
+.plate .below { color: var(--muted); }
+.wrong { color: var(--second); font-weight: 600; }
+.bars { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem 2rem;
+  margin-top: 1.25rem; max-width: 46rem; }
+.bars img { height: .6rem; image-rendering: auto; }
+.bars .ends { display: flex; justify-content: space-between; }
+footer { margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--rule); font: .8125rem/1.5 var(--sans);
+  color: var(--muted); }
+footer p { margin: 0 0 .4rem; }
+@media (max-width: 34rem) { main { padding-top: 2rem; } h1 { font-size: 1.625rem; }
+  th, td { padding-inline: .45rem; } .cards { grid-template-columns: repeat(3, 1fr); } }
+@media print { main { max-width: none; padding: 0; } figure { break-inside: avoid; } }
+"""
+)

@@ -1,0 +1,55 @@
+"""What a report is about, as plain values."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+Figures = Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject:
+    """A trained classifier, its test images, and what is known of its training.
+
+    Attributes:
+      title: heading of the page.
+      classes: the name of each class, in the order of the labels.
+      images: (N, H, W, C) test images in [0, 1], of 1 or 3 channels.
+      labels: (N,) their classes.
+      logits_fn: images -> (N, K) logits; any JAX function.
+      grad_cam: (images, labels) -> (N, H, W) maps of its last stage; None: it has none.
+      facts: what the head of the page lists, by name.
+      history: one mapping an epoch, `{"epoch": 1, "train": {"loss": ..., ...}, "test": {...}}`;
+        accuracies and the like are fractions.
+      per_class: (K, K) counts, row the truth, column the prediction -> figures of each class, by name.
+      command: the line that wrote the page.
+
+    Raises:
+      ValueError: images, labels and classes that do not fit each other.
+    """
+
+    title: str
+    classes: Sequence[str]
+    images: np.ndarray
+    labels: np.ndarray
+    logits_fn: Callable[[jax.Array], jax.Array]
+    grad_cam: Callable[[Any, Any], Any] | None = None
+    facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    history: Sequence[Mapping[str, Any]] = ()
+    per_class: Callable[[np.ndarray], Mapping[str, np.ndarray]] | None = None
+    command: str = ""
+
+    def __post_init__(self):
+        shape = np.shape(self.images)
+        if len(shape) != 4 or shape[-1] not in (1, 3) or not shape[0]:
+            raise ValueError(f"images of shape {shape}: expected (N, H, W, C) with 1 or 3 channels")
+        if np.shape(self.labels) != shape[:1]:
+            raise ValueError(f"labels of shape {np.shape(self.labels)} for {shape[0]} images: expected ({shape[0]},)")
+        if not 0 <= np.min(self.labels) <= np.max(self.labels) < len(self.classes):
+            raise ValueError(
+                f"labels from {np.min(self.labels)} to {np.max(self.labels)} for {len(self.classes)} classes: "
+                f"expected 0 to {len(self.classes) - 1}"
+            )
