@@ -1,1 +1,13 @@
-"""Training: data, loops and checkpoints for any model of the zoo."""
+"""Training: data, loops and checkpoints for any model of the zoo.
+
+import train
+summary = train.run(train.Config("lenet5", epochs=5, out="runs/lenet5"))
+restored = train.load("runs/lenet5")       # its model, variables, preprocess, data set and metrics
+"""
+
+from train.config import Config
+from train.loop import Summary, run
+from train.runs import Run, load
+from train.terminal import Interrupted
+
+__all__ = ["Config", "Interrupted", "Run", "Summary", "load", "run"]

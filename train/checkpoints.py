@@ -1,0 +1,129 @@
+"""States on disk, each whole or not there at all, and checked bit by bit before it is used.
+
+A checkpoint is a folder named by its step: `state/`, written by Orbax, and `manifest.json` with the SHA-256
+of every file in it and the shape and type of every array. Orbax itself would restore most single flipped bits
+silently as other numbers.
+"""
+
+import hashlib
+import json
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+
+from train.state import TrainState
+
+KEEP = 2
+"""How many checkpoints stay: the last, and the one to fall back to."""
+
+
+def steps(directory: Path) -> list[int]:
+    """The steps of the checkpoints in a folder, in rising order."""
+    return sorted(int(path.name) for path in directory.glob("[0-9]*") if path.name.isdigit())
+
+
+def save(directory: Path, state: TrainState) -> Path:
+    """Write a checkpoint, then drop all but the last `KEEP`.
+
+    It is written under another name first, so that whatever moment the process dies at, a folder named by a
+    step is complete.
+
+    Args:
+      directory: holds the run's checkpoints; made if missing.
+      state: to be saved.
+
+    Returns:
+      The checkpoint's folder.
+
+    Raises:
+      OSError: the disk refuses.
+    """
+    step = int(state.step)
+    directory.mkdir(parents=True, exist_ok=True)
+    for leftover in directory.glob(".*"):
+        shutil.rmtree(leftover)
+    unfinished, replaced, final = directory / f".{step}.new", directory / f".{step}.old", directory / str(step)
+    with ocp.StandardCheckpointer() as writer:
+        writer.save((unfinished / "state").absolute(), state)
+    manifest = {"arrays": _arrays(state), "files": _digests(unfinished)}
+    (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    if final.exists():
+        final.rename(replaced)
+    unfinished.rename(final)
+    shutil.rmtree(replaced, ignore_errors=True)
+    for old in steps(directory)[:-KEEP]:
+        shutil.rmtree(directory / str(old))
+    return final
+
+
+def restore(directory: Path, template: TrainState) -> TrainState | None:
+    """The last checkpoint that is intact; a damaged one is passed over with a warning.
+
+    Args:
+      directory: holds the run's checkpoints.
+      template: a state of the same shapes and types, concrete or from `jax.eval_shape`.
+
+    Returns:
+      The state, or None where there is no checkpoint.
+
+    Raises:
+      ValueError: there are checkpoints, but none is intact, or it does not fit the template.
+    """
+    found = steps(directory)
+    for step in reversed(found):
+        path = directory / str(step)
+        problem = _damage(path)
+        if problem is None:
+            return _read(path, template)
+        warnings.warn(f"{path} is damaged ({problem}): falling back to the one before", RuntimeWarning, stacklevel=2)
+    if found:
+        raise ValueError(f"no checkpoint in {directory} is intact: remove its run directory to start anew")
+    return None
+
+
+def discard_after(directory: Path, step: int) -> None:
+    """Remove the checkpoints of later steps, which training is about to make again."""
+    for later in steps(directory):
+        if later > step:
+            shutil.rmtree(directory / str(later))
+
+
+def _read(path: Path, template: TrainState) -> TrainState:
+    saved, expected = json.loads((path / "manifest.json").read_text())["arrays"], _arrays(template)
+    if saved != expected:
+        names = sorted(name for name in saved | expected if saved.get(name) != expected.get(name))
+        raise ValueError(
+            f"{path} does not fit this model and optimizer: {len(names)} array(s) differ, such as {names[0]} "
+            f"({saved.get(names[0], 'not saved')}, expected {expected.get(names[0], 'none')})"
+        )
+    target = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), template)
+    with ocp.StandardCheckpointer() as reader:
+        restored = reader.restore((path / "state").absolute(), target)
+    # Fresh copies without a fixed device, as at the start of a run: one compilation serves both.
+    return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), restored)
+
+
+def _damage(path: Path) -> str | None:
+    try:
+        expected = json.loads((path / "manifest.json").read_text())["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "its manifest cannot be read"
+    found = _digests(path)
+    differing = sorted(name for name in found | expected if found.get(name) != expected.get(name))
+    return f"{differing[0]} is not what was written" if differing else None
+
+
+def _digests(path: Path) -> dict[str, str]:
+    files = sorted(file for file in (path / "state").rglob("*") if file.is_file())
+    return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def _arrays(state: Any) -> dict[str, str]:
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in leaves}

@@ -1,0 +1,299 @@
+"""The training loop, and all that it does to the world: files, signals and the terminal."""
+
+import collections
+import contextlib
+import fcntl
+import functools
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from train import augment, batches, checkpoints, curves, datasets, metrics, runs, steps
+from train.config import Config
+from train.datasets import Dataset, Split
+from train.state import TrainState, next_epoch
+from train.terminal import Interrupted, Interrupts, Progress
+
+LAG = 2
+"""Steps by which the host reads behind the device, so that neither waits for the other."""
+
+CURVES_EVERY = 10.0
+"""Seconds between two drawings of the curves while training."""
+
+
+class Summary(NamedTuple):
+    """What came out of a run; printed, it is a table.
+
+    Attributes:
+      out: the run directory.
+      epoch: how many are finished.
+      step: updates done.
+      train, test: `loss`, `accuracy`, `precision`, `recall` and `f1` of the last epoch.
+    """
+
+    out: Path
+    epoch: int
+    step: int
+    train: dict[str, float]
+    test: dict[str, float]
+
+    def __str__(self) -> str:
+        lines = [f"{'':<8}" + "".join(f"{name:>11}" for name in self.train)]
+        lines += [
+            f"{name:<8}" + "".join(f"{value:>11.4f}" for value in values.values())
+            for name, values in (("train", self.train), ("test", self.test))
+        ]
+        return "\n".join(
+            [
+                *lines,
+                f"{self.epoch} epochs, {self.step} steps; precision, recall and f1 are macro means",
+                f"run directory: {self.out}",
+            ]
+        )
+
+
+def run(config: Config, quiet: bool = False) -> Summary:
+    """Train a model, or go on where an earlier call with the same configuration stopped.
+
+    Whatever stops the process, the same call goes on, and ends in the same parameters and the same
+    `metrics.jsonl` as if nothing had happened. A finished run is left as it is.
+
+    Args:
+      config: what to do.
+      quiet: show nothing on stderr.
+
+    Returns:
+      The figures of the last epoch.
+
+    Raises:
+      ValueError: something in the configuration cannot be done, or the run directory holds another run or is in
+        use; raised before anything is compiled or written.
+      FloatingPointError: the loss is no longer finite; the last checkpoint before that stays.
+      Interrupted: SIGINT or SIGTERM came; the state is saved.
+    """
+    config = config.resolve()
+    out = Path(str(config.out))
+    _check_earlier(out, config)
+    dataset = datasets.load(config.dataset, config.size or 1)
+    data = runs.Data.of(dataset)
+    template = _check_fit(config, dataset, data)
+    with _locked(out), Interrupts() as interrupts, Progress(config, data.images, quiet) as progress:
+        _claim(out, config, data)
+        state = checkpoints.restore(out / "checkpoints", template)
+        rows = runs.read_metrics(out)
+        if state is None:
+            state, rows = runs.initial_state(config, data), []
+        elif len(rows) < int(state.epoch):
+            raise ValueError(f"{out}/metrics.jsonl lacks epochs that are finished: remove {out} to start anew")
+        if int(state.epoch) == config.epochs:
+            progress.say(f"{out} is finished: {config.epochs} epochs were trained, nothing is left to do")
+            return _summary(out, rows)
+        checkpoints.discard_after(out / "checkpoints", int(state.step))
+        rows = rows[: int(state.epoch)]
+        _replace(out / "metrics.jsonl", "".join(map(_line, rows)))
+        progress.start(int(state.epoch), int(state.step))
+        _train(state, config, dataset, data, rows, interrupts.check, progress)
+    return _summary(out, rows)
+
+
+def _train(
+    state: TrainState,
+    config: Config,
+    dataset: Dataset,
+    data: runs.Data,
+    rows: list[dict[str, Any]],
+    check: Callable[[], None],
+    progress: Progress,
+) -> None:
+    out = Path(str(config.out))
+    model = config.build(len(data.classes))
+    # Parameters were drawn from the key itself.
+    key = jax.random.fold_in(jax.random.key(config.seed), 1)
+    train_step = steps.make_train_step(
+        model,
+        data.preprocess,
+        runs.make_optimizer(config, data.images),
+        augment.chain(config.augment),
+        key,
+        config.label_smoothing,
+    )
+    evaluation_step = steps.make_evaluation_step(model, data.preprocess)
+    drawn = time.monotonic()
+    try:
+        for epoch in range(int(state.epoch), config.epochs):
+            for moved in _descend(state, train_step, dataset.train, config, progress):
+                state = moved
+                check()
+            test = _evaluate(state, evaluation_step, dataset.test, config.batch_size, check)
+            _require_finite(state, out, test["loss"])
+            row = {
+                "epoch": epoch + 1,
+                "step": int(state.step),
+                "train": metrics.summarize(state.metrics),
+                "test": test,
+            }
+            with (out / "metrics.jsonl").open("a") as file:
+                file.write(_line(row))
+                file.flush()
+                os.fsync(file.fileno())
+            rows.append(row)
+            if epoch + 1 == config.epochs or time.monotonic() - drawn > CURVES_EVERY:
+                curves.draw(rows, f"{config.model} on {config.dataset}").savefig(out / "curves.png")
+                drawn = time.monotonic()
+            state = next_epoch(state)
+            checkpoints.save(out / "checkpoints", state)
+            progress.epoch(row)
+    except Interrupted as stop:
+        _require_finite(state, out)
+        path = checkpoints.save(out / "checkpoints", state)
+        raise Interrupted(stop.signal, f"stopped and saved as {path}: the same command goes on from there") from None
+
+
+def _descend(
+    state: TrainState,
+    train_step: Callable[[TrainState, batches.Batch], tuple[TrainState, steps.Report]],
+    split: Split,
+    config: Config,
+    progress: Progress,
+) -> Iterator[TrainState]:
+    """The states after each step that is left of the epoch."""
+    epoch, step = int(state.epoch), int(state.step)
+    done = step - epoch * batches.number_of_batches(len(split), config.batch_size)
+    visits = batches.order(len(split), config.seed, epoch)
+    behind: collections.deque[tuple[int, int, steps.Report]] = collections.deque()
+
+    def observe():
+        step, images, report = behind.popleft()
+        objective, loss, accuracy = map(float, report)
+        if not math.isfinite(objective):
+            raise _divergence(Path(str(config.out)), step, objective)
+        progress.step(epoch, images, loss, accuracy)
+
+    for batch in batches.batches(split, visits, config.batch_size, start=done):
+        state, report = train_step(state, batch)
+        step += 1
+        behind.append((step, int(batch.weights.sum()), report))
+        if len(behind) > LAG:
+            observe()
+        yield state
+    while behind:
+        observe()
+
+
+def _evaluate(
+    state: TrainState,
+    evaluation_step: Callable[[dict[str, Any], metrics.Metrics, batches.Batch], metrics.Metrics],
+    split: Split,
+    batch_size: int,
+    check: Callable[[], None],
+) -> dict[str, float]:
+    total = metrics.empty(len(state.metrics.confusion))
+    for batch in batches.batches(split, np.arange(len(split)), batch_size):
+        total = jax.block_until_ready(evaluation_step(state.variables, total, batch))
+        check()
+    return metrics.summarize(total)
+
+
+def _divergence(out: Path, step: int, value: float) -> FloatingPointError:
+    kept = checkpoints.steps(out / "checkpoints")
+    where = f"the checkpoint of step {kept[-1]} is kept" if kept else "there is no checkpoint yet"
+    return FloatingPointError(
+        f"the loss is {value} at step {step}; {where}: give another --out and a lower --learning-rate"
+    )
+
+
+def _require_finite(state: TrainState, out: Path, loss: float = 0.0) -> None:
+    leaves = jax.tree.leaves(state.variables)
+    if not math.isfinite(loss) or not all(bool(np.isfinite(leaf.astype(np.float32)).all()) for leaf in leaves):
+        raise _divergence(out, int(state.step), math.nan if math.isfinite(loss) else loss)
+
+
+def _check_earlier(out: Path, config: Config) -> None:
+    """Refuse a directory that holds something else, before any data are read."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out {out} is a file: give a directory")
+    if not (out / "config.json").exists():
+        if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
+            raise ValueError(f"--out {out} holds other files: give a new or empty directory")
+        return
+    earlier = runs.read_config(out)[0].to_json()
+    asked = config.to_json()
+    if json.dumps(earlier, sort_keys=True) == json.dumps(asked, sort_keys=True):
+        return
+    differing = [name for name in asked if json.dumps(asked[name]) != json.dumps(earlier[name])]
+    if differing == ["epochs"]:
+        raise ValueError(
+            f"{out} is a run of {earlier['epochs']} epochs, and its learning rates follow from that number: "
+            f"to train {config.epochs}, give another --out"
+        )
+    listed = ", ".join(f"{name} ({earlier[name]!r} there, {asked[name]!r} here)" for name in differing)
+    raise ValueError(f"{out} holds a run with another configuration: {listed}; give another --out")
+
+
+def _check_fit(config: Config, dataset: Dataset, data: runs.Data) -> TrainState:
+    """The state's shapes, or a refusal of what does not fit together."""
+    if config.batch_size > len(dataset.train):
+        raise ValueError(
+            f"batch_size={config.batch_size} exceeds the {len(dataset.train)} training images of {config.dataset}: "
+            f"give at most {len(dataset.train)}"
+        )
+    try:
+        return jax.eval_shape(functools.partial(runs.initial_state, config, data))
+    except Exception as error:  # Whatever a model trips over while it is traced, it is the shape or a field.
+        reason = str(error).strip().split("\n")[0]
+        height, width, _ = data.image_shape
+        fields = f" with {dict(config.fields)}" if config.fields else ""
+        raise ValueError(
+            f"{config.model}{fields} cannot take images of {height}×{width} pixels: {reason}; "
+            f"`python -m zoo card {config.model}` says what it was designed for, --size changes the images"
+        ) from error
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Hold the run directory; the lock dies with the process."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        file = (out / ".lock").open("a")
+    except OSError as error:
+        raise ValueError(f"cannot write to --out {out}: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"{out} is in use by another process: wait for it, or give another --out") from None
+        yield
+
+
+def _claim(out: Path, config: Config, data: runs.Data) -> None:
+    """Write the configuration, or see that what is there is the same and so are the data."""
+    _check_earlier(out, config)
+    file = out / "config.json"
+    if not file.exists():
+        _replace(file, json.dumps({"config": config.to_json(), "data": data.to_json()}, indent=1) + "\n")
+    elif runs.read_config(out)[1].fingerprint != data.fingerprint:
+        raise ValueError(
+            f"the images or labels of {config.dataset} are not those {out} was begun with: give another --out"
+        )
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file so that it is never half there."""
+    unfinished = file.with_name(f".{file.name}.new")
+    unfinished.write_text(text)
+    unfinished.rename(file)
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row, allow_nan=False) + "\n"
+
+
+def _summary(out: Path, rows: list[dict[str, Any]]) -> Summary:
+    return Summary(out, **{name: rows[-1][name] for name in ("epoch", "step", "train", "test")})

@@ -1,0 +1,160 @@
+"""A run directory, read: its configuration, its figures and its model with the last intact parameters."""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import numpy as np
+import optax
+
+import zoo
+from train import checkpoints, datasets, optimizers, state
+from train.batches import number_of_batches
+from train.config import Config
+from train.datasets import Dataset
+from zoo import Preprocess
+
+
+class Data(NamedTuple):
+    """What a run keeps of its data set, so that it can be loaded without it.
+
+    Attributes:
+      classes: their names, in the order of the labels.
+      image_shape: (H, W, C).
+      images: how many are trained on.
+      preprocess: normalization by the training images.
+      fingerprint: of all images and labels.
+    """
+
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    images: int
+    preprocess: Preprocess
+    fingerprint: str
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Data":
+        """What a run keeps of this data set."""
+        images = dataset.train.images
+        mean, std = images.mean((0, 1, 2), np.float64), images.std((0, 1, 2), np.float64)
+        # A channel that never changes has nothing to scale.
+        preprocess = Preprocess(tuple(mean.tolist()), tuple(np.where(std > 0, std, 1).tolist()))
+        return cls(dataset.classes, dataset.image_shape, len(images), preprocess, dataset.fingerprint())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return self._asdict() | {"preprocess": {"mean": self.preprocess.mean, "std": self.preprocess.std}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Data":
+        """What `to_json` wrote."""
+        preprocess = Preprocess(tuple(data["preprocess"]["mean"]), tuple(data["preprocess"]["std"]))
+        return cls(tuple(data["classes"]), tuple(data["image_shape"]), data["images"], preprocess, data["fingerprint"])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+    """A trained model with all that belongs to it.
+
+    Attributes:
+      path: the run directory.
+      config: what was asked for.
+      model: the module.
+      variables: its variables at the last intact checkpoint.
+      preprocess: normalization of images in [0, 1].
+      classes: the name of each class.
+      metrics: one dictionary an epoch, as in `metrics.jsonl`.
+      step: updates that the variables have seen.
+    """
+
+    path: Path
+    config: Config
+    model: nn.Module
+    variables: dict[str, Any]
+    preprocess: Preprocess
+    classes: tuple[str, ...]
+    metrics: list[dict[str, Any]]
+    step: int
+
+    @functools.cached_property
+    def dataset(self) -> Dataset:
+        """The data set, loaded when first asked for."""
+        assert self.config.size is not None
+        return datasets.load(self.config.dataset, self.config.size)
+
+
+def make_optimizer(config: Config, images: int) -> optax.GradientTransformation:
+    """The optimizer of a resolved configuration, for this many training images."""
+    assert config.learning_rate is not None
+    steps = config.epochs * number_of_batches(images, config.batch_size)
+    rate = optimizers.schedule(config.schedule, config.learning_rate, int(config.warmup * steps), steps)
+    return optimizers.OPTIMIZERS[config.optimizer].build(rate, config.weight_decay)
+
+
+def initial_state(config: Config, data: Data) -> state.TrainState:
+    """The state before the first step; under `jax.eval_shape` only its shapes."""
+    variables = zoo.init(config.build(len(data.classes)), jax.random.key(config.seed), data.image_shape)
+    return state.create(variables, make_optimizer(config, data.images), len(data.classes))
+
+
+def read_config(path: Path) -> tuple[Config, Data]:
+    """The configuration and the data's description in a run directory.
+
+    Raises:
+      ValueError: there is no run, or its `config.json` cannot be read.
+    """
+    file = path / "config.json"
+    if not file.is_file():
+        raise ValueError(f"no run at {path}: expected a folder with a config.json, made by `python -m train`")
+    try:
+        content = json.loads(file.read_text())
+        data = Data.from_json(content["data"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file} cannot be read: {error!r}") from None
+    return Config.from_json(content["config"], out=str(path)), data
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of `metrics.jsonl` up to the first that is incomplete; none where there is no such file."""
+    file = path / "metrics.jsonl"
+    rows: list[dict[str, Any]] = []
+    for line in file.read_text().splitlines() if file.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def load(path: str | Path) -> Run:
+    """Open a run directory.
+
+    Args:
+      path: of the run directory; it is only read.
+
+    Returns:
+      A `Run`.
+
+    Raises:
+      ValueError: there is no run, it has no checkpoint yet, or none is intact.
+    """
+    path = Path(path)
+    config, data = read_config(path)
+    restored = checkpoints.restore(path / "checkpoints", jax.eval_shape(functools.partial(initial_state, config, data)))
+    if restored is None:
+        raise ValueError(f"{path} has no checkpoint yet: train for an epoch first")
+    return Run(
+        path=path,
+        config=config,
+        model=config.build(len(data.classes)),
+        variables=restored.variables,
+        preprocess=data.preprocess,
+        classes=data.classes,
+        metrics=read_metrics(path)[: int(restored.epoch)],
+        step=int(restored.step),
+    )

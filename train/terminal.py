@@ -1,0 +1,109 @@
+"""What passes between a run and the person at its terminal: progress one way, signals the other."""
+
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from tqdm import tqdm
+
+from train.batches import number_of_batches
+from train.config import Config
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training was asked to stop, and has saved its state.
+
+    Attributes:
+      signal: number of the signal that asked for it.
+    """
+
+    def __init__(self, signal: int, message: str = ""):
+        super().__init__(message)
+        self.signal = signal
+
+
+class Interrupts:
+    """A context in which SIGINT and SIGTERM wait until it is safe to stop; a second one stops at once."""
+
+    def __init__(self):
+        self._received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Interrupts":
+        # Python lets only the main thread set handlers.
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _) -> None:
+        self._received = number
+        self.__exit__()
+
+    def check(self) -> None:
+        """Raise `Interrupted` if a signal came."""
+        if self._received is not None:
+            raise Interrupted(self._received)
+
+
+class Progress:
+    """A progress bar where stderr is a terminal, and a line an epoch everywhere.
+
+    Args:
+      config: of the run.
+      images: how many are trained on.
+      quiet: show nothing.
+    """
+
+    def __init__(self, config: Config, images: int, quiet: bool = False):
+        self._config, self._images, self._quiet = config, images, quiet
+        self._bar: tqdm | None = None
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def start(self, epoch: int, step: int) -> None:
+        """Show how far training is, while its first step is compiled."""
+        if step:
+            self.say(f"going on at step {step}, in epoch {epoch + 1} of {self._config.epochs}")
+        within = step - epoch * number_of_batches(self._images, self._config.batch_size)
+        self._bar = tqdm(
+            total=self._images * self._config.epochs,
+            initial=epoch * self._images + min(within * self._config.batch_size, self._images),
+            desc="compiling ",
+            unit=" images",
+            bar_format="{desc}|{bar}| {percentage:3.0f} % · {rate_fmt} · {remaining} left{postfix}",
+            disable=self._quiet or not sys.stderr.isatty(),
+            dynamic_ncols=True,
+            leave=False,
+        )
+
+    def step(self, epoch: int, images: int, loss: float, accuracy: float) -> None:
+        """Count a batch of an epoch, itself counted from 0; its figures are those of the epoch so far."""
+        if self._bar is not None:
+            self._bar.set_description_str(f"epoch {epoch + 1}/{self._config.epochs} ", refresh=False)
+            self._bar.set_postfix_str(f"loss {loss:.4f} · accuracy {accuracy:.2%}", refresh=False)
+            self._bar.update(images)
+
+    def epoch(self, row: Mapping[str, Any]) -> None:
+        """Write the figures of an epoch in one line."""
+        figures = " · ".join(
+            f"{split} loss {row[split]['loss']:.4f}, accuracy {row[split]['accuracy']:.2%}"
+            for split in ("train", "test")
+        )
+        width = len(str(self._config.epochs))
+        self.say(f"epoch {row['epoch']:>{width}}/{self._config.epochs} · {figures}")
+
+    def say(self, line: str) -> None:
+        """Write a line above the bar."""
+        if not self._quiet:
+            tqdm.write(line, file=sys.stderr)
