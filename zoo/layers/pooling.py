@@ -57,6 +57,13 @@ def _windows(x: jax.Array, window: Sizes, strides: Sizes | None, padding: Paddin
     return _Windows(size, step, pairs, tuple(overhang))
 
 
+def _slide(x: jax.Array, windows: _Windows, start: float, reduce: Callable) -> jax.Array:
+    """Reduce every window, over any number of batch axes."""
+    rank = len(windows.size)
+    y = nn.pool(x.reshape(-1, *x.shape[-rank - 1 :]), start, reduce, windows.size, windows.step, windows.reach)
+    return y.reshape(*x.shape[: -rank - 1], *y.shape[1:])
+
+
 def max_pool(
     x: jax.Array, window: Sizes, strides: Sizes | None = None, padding: Padding = "VALID", ceil_mode: bool = False
 ) -> jax.Array:
@@ -80,8 +87,7 @@ def max_pool(
       >>> max_pool(jnp.arange(16.0).reshape(1, 4, 4, 1), 2)[0, :, :, 0].tolist()
       [[5.0, 7.0], [13.0, 15.0]]
     """
-    windows = _windows(x, window, strides, padding, ceil_mode)
-    return nn.max_pool(x, windows.size, windows.step, windows.reach)
+    return _slide(x, _windows(x, window, strides, padding, ceil_mode), -jnp.inf, lax.max)
 
 
 def avg_pool(
@@ -112,7 +118,7 @@ def avg_pool(
     """
     windows = _windows(x, window, strides, padding, ceil_mode)
     rank = len(windows.size)
-    total = nn.pool(x, 0.0, lax.add, windows.size, windows.step, windows.reach)
+    total = _slide(x, windows, 0.0, lax.add)
     counts = []
     for have, outputs, k, s, (low, high) in zip(
         x.shape[-rank - 1 : -1], total.shape[-rank - 1 : -1], windows.size, windows.step, windows.padding, strict=True

@@ -2,6 +2,7 @@
 
 import itertools
 
+import jax
 import numpy as np
 import pytest
 
@@ -47,3 +48,15 @@ def bilinear_oracle():
 def normal():
     rng = np.random.default_rng(0)
     return lambda *shape: rng.normal(size=shape).astype(np.float32)
+
+
+@pytest.fixture
+def draw():
+    """Random variables of a layer, statistics positive, without compiling its initializers."""
+    rng = np.random.default_rng(1)
+
+    def variables(layer, x):
+        shapes = jax.eval_shape(layer.init, jax.random.key(0), x)
+        return jax.tree.map(lambda leaf: jax.numpy.asarray(rng.uniform(0.1, 1.0, leaf.shape), leaf.dtype), shapes)
+
+    return variables

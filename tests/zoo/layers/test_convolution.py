@@ -103,10 +103,10 @@ def test_template_is_found_where_it_lies(normal):
     np.testing.assert_allclose(y.max(), (template**2).sum(), rtol=1e-5)
 
 
-def test_pointwise_is_a_dense_layer_at_every_position(normal):
+def test_pointwise_is_a_dense_layer_at_every_position(normal, draw):
     x = jnp.asarray(normal(2, 3, 4, 5))
     layer = PointwiseConv(7)
-    variables = layer.init(jax.random.key(0), x)
+    variables = draw(layer, x)
     flat = {"params": {**variables["params"], "kernel": variables["params"]["kernel"][0, 0]}}
     np.testing.assert_allclose(layer.apply(variables, x), nn.Dense(7).apply(flat, x), rtol=1e-5, atol=1e-6)
 
