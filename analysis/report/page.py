@@ -47,7 +47,7 @@ def _head(subject: Subject, findings: Findings) -> str:
         f"<p>Of {len(subject.labels):,} test images {_percent(findings.accuracy)} are classified correctly"
         f" ({int(np.trace(findings.confusion)):,}). When every pixel may change by up to "
         f"{_bound(findings.settings.epsilons[middle])} of its range, PGD leaves {_percent(robust[middle])}"
-        f" of the first {_attacked(subject, findings)}.</p>"
+        f" of the {_attacked(subject, findings)}.</p>"
         f'<dl class="facts">{facts}</dl></header>'
     )
 
@@ -61,10 +61,11 @@ def _metrics(subject: Subject, findings: Findings) -> str:
         rows = [[split, *(_figure_of_merit(name, last[split][name]) for name in names)] for split in splits]
         parts.append(
             _table(
-                ["", *map(_heading, names)],
+                ["", *map(_title, names)],
                 rows,
-                f"After epoch {last['epoch']}. Loss: cross-entropy, mean over images. Precision, recall and F1: mean "
-                "over classes. Training images are measured as they are seen in training, while the weights move.",
+                f"After epoch {last['epoch']}. Loss: cross-entropy in nats, mean over images. The others: percent; "
+                "precision, recall and F1 are means over classes. "
+                "Training images are measured as they are seen in training, while the weights move.",
             )
         )
     if subject.per_class is not None:
@@ -74,7 +75,9 @@ def _metrics(subject: Subject, findings: Findings) -> str:
             [name, f"{counts[k]:,}", *(_figure_of_merit(figure, values[k]) for figure, values in figures.items())]
             for k, name in enumerate(subject.classes)
         ]
-        parts.append(_table(["class", "images", *map(_heading, figures)], rows, "Test images, class by class."))
+        parts.append(
+            _table(["class", "images", *map(_title, figures)], rows, "Test images, class by class; figures in percent.")
+        )
     return "".join(parts) + "</section>"
 
 
@@ -191,7 +194,7 @@ def _robustness(subject: Subject, findings: Findings) -> str:
         "<section id=robustness><h2>Robustness</h2>",
         _picture(
             _svg(chart, "robustness", f"accuracy under attack: {ends}"),
-            f"Accuracy on the first {_attacked(subject, findings)} under untargeted attacks that see the weights and "
+            f"Accuracy on the {_attacked(subject, findings)} under untargeted attacks that see the weights and "
             "change each pixel by at most ε (L∞), inside [0, 1]. FGSM takes one step of ε along the sign of the "
             f"loss's gradient; PGD starts at random, takes {settings.steps} steps of {2.5 / settings.steps:g} ε "
             "and keeps the worst it met. An upper bound: a stronger attack may leave less. Dotted: guessing.",
@@ -241,12 +244,12 @@ def _origin(subject: Subject, findings: Findings) -> str:
     command = f"<p>Made by <code>{html.escape(subject.command)}</code></p>" if subject.command else ""
     return (
         f"<footer>{command}<p>Explained: the first test images of each class, {settings.explained} in all. Attacked: "
-        f"the first {_attacked(subject, findings)}; random starts from seed {settings.seed}.</p></footer>"
+        f"the {_attacked(subject, findings)}; random starts from seed {settings.seed}.</p></footer>"
     )
 
 
 def _attacked(subject: Subject, findings: Findings) -> str:
-    return f"{min(findings.settings.attacked, len(subject.labels)):,} of them"
+    return f"first {min(findings.settings.attacked, len(subject.labels)):,} test images"
 
 
 def _percent(share: float) -> str:
@@ -257,9 +260,8 @@ def _bound(epsilon: float) -> str:
     return f"{255 * epsilon:.3g}/255"
 
 
-def _heading(name: str) -> str:
-    unit = " (%)" if name in COUNTED_AS_SHARE else ""
-    return ("F1" if name == "f1" else name) + unit
+def _title(name: str) -> str:
+    return "F1" if name == "f1" else name
 
 
 def _figure_of_merit(name: str, value: float) -> str:

@@ -38,7 +38,7 @@ h2 { font-size: 1.25rem; line-height: 1.3; font-weight: 600; margin: 3.25rem 0 .
 p { margin: 0 0 1rem; max-width: 42rem; text-wrap: pretty; }
 a { color: inherit; }
 code { font: .875em var(--mono); overflow-wrap: anywhere; }
-dl.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .9rem 1.5rem;
+dl.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(10.5rem, 42%), 1fr)); gap: .9rem 1.5rem;
   margin: 1.75rem 0 0; padding: 1rem 0; border-block: 1px solid var(--rule); font-family: var(--sans); }
 dl.facts dt { font-size: .75rem; color: var(--muted); }
 dl.facts dd { margin: .1rem 0 0; font-size: .9375rem; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
@@ -54,6 +54,7 @@ table { border-collapse: collapse; font: .875rem/1.4 var(--sans); font-variant-n
   border-block: 1.5px solid var(--ink); }
 th, td { padding: .3rem .9rem; text-align: right; white-space: nowrap; font-weight: 400; }
 th:first-child { text-align: left; padding-left: .1rem; }
+th:last-child, td:last-child { padding-right: .1rem; }
 thead th { border-bottom: 1px solid var(--muted); vertical-align: bottom; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); gap: 1rem 2rem; }
 svg { display: block; width: 100%; height: auto; max-width: 30rem; }
