@@ -305,7 +305,7 @@ def confusion_matrix(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
         corner = (column - 0.5, row - 0.5)
         axes.add_patch(_cell(corner, share))
         if count <= 30:
-            colour = PALETTE["paper" if share > 0.5 else "ink"]
+            colour = PALETTE["paper" if share > 0.7 else "ink"]
             axes.text(column, row, f"{matrix[row, column]:d}", ha="center", va="center", color=colour)
     step = max(1, math.ceil(count / 30))
     axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")

@@ -253,7 +253,7 @@ def _attacked(subject: Subject, findings: Findings) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}\u00a0%"
 
 
 def _bound(epsilon: float) -> str:

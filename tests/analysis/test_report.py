@@ -196,7 +196,7 @@ def test_page_has_every_section_and_every_picture_says_what_it_is(page):
 
 def test_page_states_the_figures(page):
     text = Reader(page).text
-    assert "Of 24 test images 95.8 % are classified correctly (23)." in text
+    assert "Of 24 test images 95.8\u00a0% are classified correctly (23)." in text
     assert "python -m analysis report 'runs/a b'" in text
     assert "1 of 24 test images are classified wrongly" in text
     assert "red & <warm>" in text
