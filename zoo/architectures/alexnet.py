@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 
 from zoo.layers.composite import Activation, ConvNorm
+from zoo.layers.convolution import dense_over
 from zoo.layers.normalization import LocalResponseNorm, NoNorm, Norm
 from zoo.layers.pooling import adaptive_avg_pool, flatten, max_pool
 from zoo.layers.residual import Stage
@@ -28,6 +29,7 @@ class AlexNet(nn.Module):
       response_norm: normalize the first two convolutions' outputs across channels, before pooling.
       dropout_first: drop the inputs of the dense layers, not, as the paper does, their outputs.
       dropout: rate at each dense layer, in [0, 1).
+      convolutional: the dense layers as convolutions, so that a larger image gives a map of predictions.
       num_classes: width of the output; 0: the last dense layer.
       act: the activation everywhere; None: ReLU.
       norm: another normalization after each convolution; none in the paper.
@@ -46,6 +48,7 @@ class AlexNet(nn.Module):
     response_norm: bool = False
     dropout_first: bool = True
     dropout: float = 0.5
+    convolutional: bool = False
     num_classes: int = 1000
     act: Activation | None = None
     norm: Norm = NoNorm()
@@ -72,14 +75,15 @@ class AlexNet(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
-        """(N, H, W, C) images → (N, num_classes) logits."""
-        x = flatten(adaptive_avg_pool(max_pool(self.features(images, train)["stage2"], 3, 2), 6))
-        for index in (1, 2):
+        """(N, H, W, C) images → (N, num_classes) logits; (N, H', W', num_classes) if convolutional."""
+        x = max_pool(self.features(images, train)["stage2"], 3, 2)
+        x = x if self.convolutional else flatten(adaptive_avg_pool(x, 6))
+        for index, window in ((1, 6), (2, 1)):
             dropout = nn.Dropout(self.dropout, deterministic=not train, name=f"dropout{index}")
             x = dropout(x) if self.dropout_first else x
-            x = (self.act or nn.relu)(nn.Dense(4096, dtype=self.dtype, name=f"dense{index}")(x))
+            x = (self.act or nn.relu)(dense_over(x, 4096, window, f"dense{index}", self.dtype))
             x = x if self.dropout_first else dropout(x)
-        return nn.Dense(self.num_classes, dtype=self.dtype, name="head")(x) if self.num_classes else x
+        return dense_over(x, self.num_classes, 1, "head", self.dtype) if self.num_classes else x
 
 
 TOWERS = Paper("ImageNet Classification with Deep Convolutional Neural Networks", 2012, "NeurIPS 2012")

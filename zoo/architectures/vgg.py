@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 
 from zoo.layers.composite import Activation, ConvNorm
+from zoo.layers.convolution import dense_over
 from zoo.layers.normalization import BatchNorm, NoNorm, Norm
 from zoo.layers.pooling import adaptive_avg_pool, flatten, max_pool
 from zoo.layers.residual import Stage
@@ -26,6 +27,7 @@ class VGG(nn.Module):
       widths: features of each stage.
       dense: units of each dense layer.
       dropout: rate after each dense layer, in [0, 1).
+      convolutional: the dense layers as convolutions, so that a larger image gives a map of predictions.
       num_classes: width of the output; 0: the last dense layer.
       act: the activation everywhere; None: ReLU.
       norm: the normalization of the convolutions; none in the paper.
@@ -42,6 +44,7 @@ class VGG(nn.Module):
     widths: tuple[int, ...] = (64, 128, 256, 512, 512)
     dense: tuple[int, ...] = (4096, 4096)
     dropout: float = 0.5
+    convolutional: bool = False
     num_classes: int = 1000
     act: Activation | None = None
     norm: Norm = NoNorm()
@@ -69,13 +72,14 @@ class VGG(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
-        """(N, H, W, C) images → (N, num_classes) logits."""
+        """(N, H, W, C) images → (N, num_classes) logits; (N, H', W', num_classes) if convolutional."""
         *_, x = self.features(images, train).values()
-        x = flatten(adaptive_avg_pool(max_pool(x, 2), 7))
-        for index, width in enumerate(self.dense, start=1):
-            x = (self.act or nn.relu)(nn.Dense(width, dtype=self.dtype, name=f"dense{index}")(x))
-            x = nn.Dropout(self.dropout, deterministic=not train, name=f"dropout{index}")(x)
-        return nn.Dense(self.num_classes, dtype=self.dtype, name="head")(x) if self.num_classes else x
+        x = max_pool(x, 2)
+        x = x if self.convolutional else flatten(adaptive_avg_pool(x, 7))
+        for index, width in enumerate(self.dense):
+            x = (self.act or nn.relu)(dense_over(x, width, 1 if index else 7, f"dense{index + 1}", self.dtype))
+            x = nn.Dropout(self.dropout, deterministic=not train, name=f"dropout{index + 1}")(x)
+        return dense_over(x, self.num_classes, 1, "head", self.dtype) if self.num_classes else x
 
 
 PAPER = Paper("Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014, "arXiv:1409.1556")

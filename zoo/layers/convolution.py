@@ -300,3 +300,21 @@ def dense_kernel_to_conv(kernel: jax.Array, spatial_shape: Sizes) -> jax.Array:
             f"expected ({math.prod(sizes)} · channels, features)"
         )
     return kernel.reshape(*sizes, -1, kernel.shape[1])
+
+
+def dense_over(x: jax.Array, features: int, window: Sizes, name: str, dtype: Any = None) -> jax.Array:
+    """A dense layer named `name` in the module that calls this; on maps, the convolution that does the same.
+
+    Args:
+      x: (N, C) flattened features, or (N, H, W, C) maps.
+      features: of the output.
+      window: size of the maps that the dense layer was made for.
+      name: of the layer; its variables are `kernel` and `bias`, related by `dense_kernel_to_conv`.
+      dtype: type of the computation.
+
+    Returns:
+      (N, features), or (N, H − window + 1, W − window + 1, features).
+    """
+    if x.ndim == 2:
+        return nn.Dense(features, dtype=dtype, name=name)(x)
+    return Conv(features, window, padding="VALID", dtype=dtype, name=name)(x)
