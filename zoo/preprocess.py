@@ -15,6 +15,8 @@ class Preprocess:
       mean, std: one number a channel, for images in [0, 1]; one number serves all channels.
       size: height and width in pixels that `resize` gives, or None to leave sizes alone.
       interpolation: a method of `jax.image.resize`.
+      shorter_side: pixels of the shorter side before the centre is cropped to `size`, so that the
+        image keeps its proportions; None: the whole image is squeezed to `size`.
 
     Raises:
       ValueError: a standard deviation that is not positive, or lengths that differ.
@@ -28,12 +30,17 @@ class Preprocess:
     std: tuple[float, ...] = (1.0,)
     size: int | None = None
     interpolation: str = "bilinear"
+    shorter_side: int | None = None
 
     def __post_init__(self):
         if len(self.mean) != len(self.std) or not self.mean:
             raise ValueError(f"mean={self.mean} and std={self.std}: expected one number a channel in each")
         if min(self.std) <= 0:
             raise ValueError(f"std={self.std}: every entry must be positive")
+        if self.shorter_side and self.size and self.shorter_side < self.size:
+            raise ValueError(
+                f"shorter_side={self.shorter_side} leaves no {self.size} pixels to crop: use at least that"
+            )
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """Normalize (N, H, W, C) images in [0, 1]."""
@@ -46,6 +53,20 @@ class Preprocess:
 
     def resize(self, images: jax.Array) -> jax.Array:
         """(N, H, W, C) images at this preprocessing's size, antialiased where they shrink."""
-        if self.size is None or images.shape[1:3] == (self.size, self.size):
-            return jnp.asarray(images)
-        return jax.image.resize(images, (images.shape[0], self.size, self.size, images.shape[3]), self.interpolation)
+        height, width = images.shape[1:3]
+        if self.shorter_side is None:
+            size = self.size
+            return _resize(images, (size, size), self.interpolation) if size else jnp.asarray(images)
+        shorter = min(height, width)
+        sizes = (height * self.shorter_side // shorter, width * self.shorter_side // shorter)
+        images = _resize(images, sizes, self.interpolation)
+        if self.size is None:
+            return images
+        top, left = (round((side - self.size) / 2) for side in sizes)
+        return images[:, top : top + self.size, left : left + self.size]
+
+
+def _resize(images: jax.Array, sizes: tuple[int, int], interpolation: str) -> jax.Array:
+    if images.shape[1:3] == sizes:
+        return jnp.asarray(images)
+    return jax.image.resize(images, (images.shape[0], *sizes, images.shape[3]), interpolation)
