@@ -11,7 +11,23 @@ from zoo.card import Card, card
 from zoo.catalog import create, list_models
 from zoo.functional import init, logits_fn
 from zoo.preprocess import Preprocess
-from zoo.weights.torch import load_torch
+from zoo.weights.native import load, save
+from zoo.weights.pretrained import Pretrained, load_pretrained
+from zoo.weights.torch import load_torch, to_torch
 
-__all__ = ["Card", "Preprocess", "card", "create", "init", "list_models", "load_torch", "logits_fn"]
+__all__ = [
+    "Card",
+    "Preprocess",
+    "Pretrained",
+    "card",
+    "create",
+    "init",
+    "list_models",
+    "load",
+    "load_pretrained",
+    "load_torch",
+    "logits_fn",
+    "save",
+    "to_torch",
+]
 __version__ = "0.1.0"

@@ -112,6 +112,12 @@ def find(model: nn.Module) -> tuple[str, Variant | None]:
     return type(model).__name__, kin[0]._replace(top1=None, note="") if kin else None
 
 
+def input_shape(model: nn.Module) -> tuple[int, int, int]:
+    """(H, W, C) that a module was designed for: what the catalogue says of it or its class, else 224×224×3."""
+    entry = find(model)[1]
+    return entry.input_shape if entry else (224, 224, 3)
+
+
 def did_you_mean(given: str, known) -> str:
     """A hint with the nearest known names, or nothing where none is near.
 

@@ -8,6 +8,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
 
 
 def init(
@@ -50,6 +51,21 @@ def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
     if len(sizes) != 3 or any(not isinstance(size, int) or size < 1 for size in sizes):
         raise ValueError(f"input_shape={shape!r}: expected (height, width, channels), such as (224, 224, 3)")
     return sizes
+
+
+@functools.lru_cache(maxsize=64)
+def variable_shapes(model: nn.Module, input_shape: tuple[int, int, int]) -> dict[tuple[str, ...], tuple[int, ...]]:
+    """{path: shape} of a model's variables, from shapes alone; a path starts with the collection.
+
+    Example:
+      >>> import zoo
+      >>> variable_shapes(zoo.create("lenet5"), (32, 32, 1))["params", "head", "kernel"]
+      (84, 10)
+    """
+    image = jax.ShapeDtypeStruct((1, *image_shape(input_shape)), jnp.float32)
+    found = jax.eval_shape(model.init, jax.random.key(0), image)
+    kept = {kind: found[kind] for kind in ("params", "batch_stats") if kind in found}
+    return {path: leaf.shape for path, leaf in flatten_dict(kept).items()}
 
 
 @functools.partial(jax.jit, static_argnames=("model", "shape", "dtype"))

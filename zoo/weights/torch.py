@@ -1,4 +1,4 @@
-"""PyTorch state dictionaries to variables, strictly: every array finds its place, or all that do not are named."""
+"""PyTorch state dictionaries to variables and back: every array finds its place, or all that do not are named."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from zoo import catalog
 from zoo.weights.names import names
@@ -31,6 +32,14 @@ class Place(NamedTuple):
     key: str
     shape: tuple[int, ...]
     flattened: tuple[int, int] | None
+
+    @property
+    def torch_shape(self) -> tuple[int, ...]:
+        """PyTorch's shape of it."""
+        if self.path[-1] != "kernel":
+            return self.shape
+        *spatial, inputs, outputs = self.shape
+        return (outputs, inputs, *spatial)
 
 
 def load_torch(
@@ -59,31 +68,77 @@ def load_torch(
       ...
       ValueError: the state dictionary does not fit resnet18...
     """
-    if isinstance(model, str):
-        name, shape, model = model, catalog.variant(model).input_shape, catalog.create(model)
-    else:
-        name, entry = catalog.find(model)
-        shape = entry.input_shape if entry else (224, 224, 3)
-    wanted = list(places(model, tuple(input_shape or shape)))
+    name, model, shape = _known(model, input_shape)
+    wanted = {place.key: place for place in places(model, shape)}
     given = {key: value for key, value in state_dict.items() if not key.endswith("num_batches_tracked")}
-    problems = [f"missing: {place.key} {_torch_shape(place)}" for place in wanted if place.key not in given]
-    problems += [f"unexpected: {key} {np.shape(given[key])}" for key in given.keys() - {p.key for p in wanted}]
-    problems += [
-        f"wrong shape: {place.key} is {np.shape(given[place.key])}, expected {_torch_shape(place)}"
-        for place in wanted
-        if place.key in given and np.shape(given[place.key]) != _torch_shape(place)
-    ]
-    if problems:
-        shown = sorted(problems)[:20]
-        rest = f"\n  … and {len(problems) - len(shown)} more" if len(problems) > len(shown) else ""
-        raise ValueError(f"the state dictionary does not fit {name}:\n  " + "\n  ".join(shown) + rest)
-    variables: dict[str, Any] = {}
-    for place in wanted:
-        node = variables.setdefault(place.collection, {})
-        for part in place.path[:-1]:
-            node = node.setdefault(part, {})
-        node[place.path[-1]] = jnp.asarray(_to_ours(np.asarray(given[place.key], np.float32), place))
-    return variables
+    sides = {
+        "missing": [f"{key} {wanted[key].torch_shape}" for key in wanted.keys() - given.keys()],
+        "unexpected": [f"{key} {np.shape(given[key])}" for key in given.keys() - wanted.keys()],
+        "wrong shape": [
+            f"{key} is {np.shape(given[key])}, expected {place.torch_shape}"
+            for key, place in wanted.items()
+            if key in given and np.shape(given[key]) != place.torch_shape
+        ],
+    }
+    if any(sides.values()):
+        raise ValueError(
+            f"the state dictionary does not fit {name}:" + "".join(_listed(*side) for side in sides.items())
+        )
+    variables = {
+        (place.collection, *place.path): jnp.asarray(_to_ours(np.asarray(given[key], np.float32), place))
+        for key, place in wanted.items()
+    }
+    return unflatten_dict(variables)
+
+
+def to_torch(
+    model: str | nn.Module, variables: Mapping[str, Any], input_shape: tuple[int, ...] | None = None
+) -> dict[str, np.ndarray]:
+    """A model's variables under PyTorch's names and in PyTorch's layout: what `load_torch` undoes, bit for bit.
+
+    `module.load_state_dict({key: torch.from_numpy(array) for key, array in ….items()})` takes them.
+
+    Args:
+      model: a catalogued name, or a module of a family whose PyTorch names are known; of a name, the
+        number of classes and input channels may differ.
+      variables: the model's variables.
+      input_shape: as for `load_torch`.
+
+    Returns:
+      {PyTorch key: array}.
+
+    Raises:
+      ValueError: variables of another model.
+
+    Example:
+      >>> import zoo
+      >>> variables = zoo.init(zoo.create("resnet20"), jax.random.key(0), (32, 32, 3))
+      >>> to_torch("resnet20", variables)["fc.weight"].shape
+      (10, 64)
+    """
+    name, model, shape = _known(model, input_shape)
+    wanted = {(place.collection, *place.path): place for place in places(model, shape)}
+    given = flatten_dict(variables)
+    sides = {
+        "missing": ["/".join(path) for path in wanted.keys() - given.keys()],
+        "unexpected": ["/".join(path) for path in given.keys() - wanted.keys()],
+    }
+    if any(sides.values()):
+        raise ValueError(f"the variables do not fit {name}:" + "".join(_listed(*side) for side in sides.items()))
+    return {place.key: _to_theirs(np.asarray(given[path]), place) for path, place in wanted.items()}
+
+
+def _known(model: str | nn.Module, input_shape: tuple[int, ...] | None) -> tuple[str, nn.Module, tuple[int, ...]]:
+    """Name, module and image shape of what is meant."""
+    if isinstance(model, str):
+        return model, catalog.create(model), tuple(input_shape or catalog.variant(model).input_shape)
+    return catalog.find(model)[0], model, tuple(input_shape or catalog.input_shape(model))
+
+
+def _listed(title: str, lines: list[str], most: int = 8) -> str:
+    """One side of a report, or nothing."""
+    more = [f"… and {len(lines) - most} more"] if len(lines) > most else []
+    return "".join(f"\n  {title}: {line}" for line in sorted(lines)[:most] + more)
 
 
 def places(model: nn.Module, input_shape: tuple[int, ...]) -> Iterator[Place]:
@@ -125,13 +180,6 @@ def _translate(path: str, table: list[tuple[re.Pattern[str], str | Flattened]]) 
     raise ValueError(f"the table of PyTorch names has no entry for our module {path!r}")
 
 
-def _torch_shape(place: Place) -> tuple[int, ...]:
-    if place.path[-1] != "kernel":
-        return place.shape
-    *spatial, inputs, outputs = place.shape
-    return (outputs, inputs, *spatial)
-
-
 def _to_ours(array: np.ndarray, place: Place) -> np.ndarray:
     if place.path[-1] != "kernel":
         return array
@@ -139,3 +187,13 @@ def _to_ours(array: np.ndarray, place: Place) -> np.ndarray:
         height, width = place.flattened
         array = array.reshape(array.shape[0], -1, height, width).transpose(0, 2, 3, 1).reshape(array.shape)
     return array.transpose(*range(2, array.ndim), 1, 0)
+
+
+def _to_theirs(array: np.ndarray, place: Place) -> np.ndarray:
+    if place.path[-1] != "kernel":
+        return array
+    array = array.transpose(-1, -2, *range(array.ndim - 2))
+    if place.flattened:
+        height, width = place.flattened
+        array = array.reshape(array.shape[0], height, width, -1).transpose(0, 3, 1, 2).reshape(array.shape)
+    return np.ascontiguousarray(array)

@@ -1,0 +1,68 @@
+"""Reading the files that weights are published in, by what they contain and not by how they are called."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+
+from zoo.weights.pickles import is_pickle, read_pickle
+
+WRAPPERS = ("state_dict", "model", "model_state_dict")
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """The named arrays of a file of weights; reading it runs none of its code, and needs no PyTorch.
+
+    A checkpoint that keeps its weights under `"state_dict"` or `"model"` is unwrapped, and the `module.`
+    that data-parallel training puts before every name is taken away.
+
+    Args:
+      path: a `.safetensors` file, or what `torch.save` wrote of a state dictionary, in its present or
+        its legacy format.
+
+    Returns:
+      {name: array}; arrays may be read-only views of the file's contents.
+
+    Raises:
+      ValueError: a missing, damaged or foreign file, entries that are not arrays, or a pickle that asks for
+        anything but tensors and containers.
+
+    Example:
+      >>> read_arrays("weights.pth")
+      Traceback (most recent call last):
+      ...
+      ValueError: no file weights.pth...
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"no file {path}{': it is a directory' if path.is_dir() else ''}")
+    with path.open("rb") as file:
+        head = file.read(16)
+    if is_pickle(head):
+        return _named_arrays(path, _unwrap(read_pickle(path)))
+    if head[8:9] == b"{":
+        try:
+            return _named_arrays(path, safetensors.numpy.load_file(path))
+        except safetensors.SafetensorError as error:
+            raise ValueError(f"{path} is damaged or cut short: {error}") from error
+    raise ValueError(f"{path} is neither a safetensors file nor one of torch.save: it starts with {head!r}")
+
+
+def _unwrap(saved: Any) -> Any:
+    if not isinstance(saved, dict):
+        return saved
+    return next((saved[name] for name in WRAPPERS if isinstance(saved.get(name), dict)), saved)
+
+
+def _named_arrays(path: Path, found: Any) -> dict[str, np.ndarray]:
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds a {type(found).__name__}: expected a state dictionary, {{name: tensor}}")
+    strange = [str(name) for name, value in found.items() if not isinstance(value, np.ndarray)]
+    if strange or not found:
+        raise ValueError(
+            f"{path} holds {', '.join(sorted(strange)[:5]) or 'nothing'} beside tensors: "
+            "expected a state dictionary, {name: tensor}"
+        )
+    prefix = "module." if all(str(name).startswith("module.") for name in found) else ""
+    return {str(name).removeprefix(prefix): value for name, value in found.items()}

@@ -1,0 +1,266 @@
+"""PyTorch's pickles without PyTorch: tensors and containers are admitted, and everything else is refused by name.
+
+A pickle is a program: it may call whatever it can import. Here it imports nothing. Every name it asks
+for is looked up in a table of harmless stand-ins, made anew for each file, so that a file cannot even
+spoil them for the next; a name that is not in the table ends the reading.
+"""
+
+import math
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+DTYPES = {
+    "torch.BFloat16Storage": jnp.bfloat16,
+    "torch.BoolStorage": np.bool_,
+    "torch.ByteStorage": np.uint8,
+    "torch.CharStorage": np.int8,
+    "torch.DoubleStorage": np.float64,
+    "torch.FloatStorage": np.float32,
+    "torch.HalfStorage": np.float16,
+    "torch.IntStorage": np.int32,
+    "torch.LongStorage": np.int64,
+    "torch.ShortStorage": np.int16,
+}
+MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
+PROTOCOL = 1001
+
+
+class StorageType(NamedTuple):
+    """What kind of numbers a storage holds, by PyTorch's name."""
+
+    name: str
+
+
+class Storage(NamedTuple):
+    """A run of numbers in the file, which tensors look into.
+
+    Attributes:
+      key: what the file calls it.
+      kind: PyTorch's name of its type.
+      size: how many numbers it holds.
+      start: the first one that is meant; not 0 only in the oldest files.
+    """
+
+    key: str
+    kind: str
+    size: int
+    start: int = 0
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of its numbers."""
+        return np.dtype(DTYPES[self.kind])
+
+
+class Tensor(NamedTuple):
+    """A tensor before its storage has been read: what the pickle says of it."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class Parameter:
+    """`torch.nn.Parameter` as the oldest files hold it: made empty, its tensor in its state."""
+
+    tensor: Any = None
+
+    def __setstate__(self, state):
+        self.tensor = state[0]
+
+
+def is_pickle(head: bytes) -> bool:
+    """Whether a file's first bytes are those of one of the formats of `torch.save`."""
+    return head.startswith(b"PK\x03\x04") or _is_legacy(head)
+
+
+def _is_legacy(head: bytes) -> bool:
+    return head[:2] == b"\x80\x02" and MAGIC in head[:16]
+
+
+def read_pickle(path: Path) -> Any:
+    """What `torch.save` wrote, as containers of NumPy arrays: read-only views of the file's contents.
+
+    Args:
+      path: a file of the present format (a zip archive) or of that before PyTorch 1.6.
+
+    Returns:
+      The object saved, with arrays for the tensors of the outermost two containers.
+
+    Raises:
+      ValueError: a name that is neither a tensor's nor a container's, a tensor that reaches beyond its
+        storage, or a damaged file.
+    """
+    try:
+        with path.open("rb") as file:
+            if _is_legacy(file.read(16)):
+                file.seek(0)
+                return _read_legacy(file, path.stat().st_size)
+        with zipfile.ZipFile(path) as archive:
+            return _read_zip(archive)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, struct.error) as error:
+        raise ValueError(f"{path} is damaged or cut short: {error}") from error
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError) as error:
+        raise ValueError(f"{path} is not as torch.save writes it: {type(error).__name__}: {error}") from error
+
+
+def _read_zip(archive: zipfile.ZipFile) -> Any:
+    members = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+    if "data.pkl" not in members:
+        raise ValueError("a zip archive without the data.pkl that torch.save writes")
+    if "byteorder" in members and archive.read(members["byteorder"]) != b"little":
+        raise ValueError("written on a big-endian machine, which is not supported")
+    with archive.open(members["data.pkl"]) as file:
+        saved = _Unpickler(file).load()
+
+    def contents(storage: Storage) -> bytes:
+        info = members[f"data/{storage.key}"]
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"storage {storage.key} is compressed, which torch.save never does")
+        return archive.read(info)
+
+    return _fill(saved, contents)
+
+
+def _read_legacy(file: BinaryIO, length: int) -> Any:
+    _, protocol, system, saved, keys = (_Unpickler(file).load() for _ in range(5))
+    if protocol != PROTOCOL or not system["little_endian"]:
+        raise ValueError(f"not of protocol {PROTOCOL} and little-endian, which alone are supported")
+    # A storage is its length in numbers, then the numbers; only the tensors know their type.
+    kinds = {tensor.storage.key: tensor.storage.dtype for tensor in _tensors(saved)}
+    blocks: dict[str, bytes] = {}
+    for key in keys:
+        (count,) = struct.unpack("<q", file.read(8))
+        size = count * kinds[key].itemsize
+        if not 0 <= size <= length - file.tell():
+            raise EOFError(f"storage {key} should hold {size} bytes, and {length - file.tell()} are left")
+        blocks[key] = file.read(size)
+    return _fill(saved, lambda storage: blocks[storage.key])
+
+
+def _tensors(value: Any, depth: int = 2) -> Iterator[Tensor]:
+    if isinstance(value, Parameter):
+        value = value.tensor
+    if isinstance(value, Tensor):
+        yield value
+    elif depth and isinstance(value, dict | list | tuple):
+        for entry in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(entry, depth - 1)
+
+
+def _fill(saved: Any, contents: Callable[[Storage], bytes]) -> Any:
+    """Put arrays in the places of the tensors, reading each storage once."""
+    numbers: dict[str, np.ndarray] = {}
+
+    def array(tensor: Tensor) -> np.ndarray:
+        storage = tensor.storage
+        if storage.key not in numbers:
+            found, expected = contents(storage), storage.size * storage.dtype.itemsize
+            if len(found) != expected:
+                raise ValueError(f"storage {storage.key} holds {len(found)} bytes, and should hold {expected}")
+            numbers[storage.key] = np.frombuffer(found, storage.dtype)
+        return _view(numbers[storage.key], tensor)
+
+    def fill(value: Any, depth: int) -> Any:
+        if isinstance(value, Parameter):
+            value = value.tensor
+        if isinstance(value, Tensor):
+            return array(value)
+        if depth and isinstance(value, dict):
+            return {key: fill(entry, depth - 1) for key, entry in value.items()}
+        if depth and type(value) in (list, tuple):
+            return type(value)(fill(entry, depth - 1) for entry in value)
+        return value
+
+    return fill(saved, 2)
+
+
+def _view(numbers: np.ndarray, tensor: Tensor) -> np.ndarray:
+    """A tensor's array, after a check that no element of it lies outside its storage."""
+    offset, shape, strides = tensor.storage.start + tensor.offset, tensor.shape, tensor.strides
+    if not math.prod(shape):
+        return np.zeros(shape, numbers.dtype)
+    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    if last >= numbers.size:
+        raise ValueError(
+            f"a tensor of shape {shape}, strides {strides} and offset {offset} "
+            f"reaches element {last} of a storage of {numbers.size}"
+        )
+    steps = tuple(stride * numbers.itemsize for stride in strides)
+    return np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps, writeable=False)
+
+
+class _Unpickler(pickle.Unpickler):
+    """A pickle machine whose whole world is `_stand_ins()`."""
+
+    def __init__(self, file):
+        super().__init__(file, encoding="utf-8")
+        self._known = _stand_ins()
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The stand-in for a name, or a refusal."""
+        asked = f"{module}.{name}"
+        if asked not in self._known:
+            raise ValueError(
+                f"it asks for {asked}, which is neither a tensor nor a container: refused; "
+                "save module.state_dict() alone"
+            )
+        return self._known[asked]
+
+    def persistent_load(self, identity: Any) -> Storage:
+        """A storage, from ("storage", type, key, location, size) and, in legacy files, the part that is meant."""
+        kind, storage_type, key, _, size, *view = identity
+        if kind != "storage" or not isinstance(storage_type, StorageType) or not isinstance(key, str):
+            raise ValueError("a reference to something that is not a storage: refused")
+        start = view[0][1] if view and view[0] is not None else 0
+        _check_naturals(size, start)
+        return Storage(key, storage_type.name, size, start)
+
+
+def _stand_ins() -> dict[str, Any]:
+    """All that a pickle may ask for, by name."""
+
+    class Dict(dict):
+        """An `OrderedDict`; the attributes that PyTorch hangs on it are dropped."""
+
+        def __setstate__(self, state):
+            pass
+
+    class OldParameter(Parameter):
+        """A class of this file alone."""
+
+    def tensor(storage, offset, shape, strides, *unused):
+        if not isinstance(storage, Storage):
+            raise ValueError(f"a tensor over a {type(storage).__name__}, not a storage")
+        _check_naturals(offset, *shape, *strides)
+        if len(shape) != len(strides):
+            raise ValueError(f"a tensor of shape {tuple(shape)} with strides {tuple(strides)}")
+        return Tensor(storage, offset, tuple(shape), tuple(strides))
+
+    def parameter(tensor, *unused):
+        return tensor
+
+    return {
+        "collections.OrderedDict": Dict,
+        "torch.Size": tuple,
+        "torch._utils._rebuild_tensor": tensor,
+        "torch._utils._rebuild_tensor_v2": tensor,
+        "torch._utils._rebuild_parameter": parameter,
+        "torch.nn.parameter.Parameter": OldParameter,
+        **{name: StorageType(name) for name in DTYPES},
+    }
+
+
+def _check_naturals(*numbers: Any) -> None:
+    if any(type(number) is not int or number < 0 for number in numbers):
+        raise ValueError("a tensor whose offset, shape or strides are not integers from 0")

@@ -1,0 +1,142 @@
+"""A model with weights from a published file."""
+
+import dataclasses
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+from zoo import catalog, surgery
+from zoo.preprocess import Preprocess
+from zoo.weights.download import download, is_url
+from zoo.weights.files import read_arrays
+from zoo.weights.official import Official, official
+from zoo.weights.torch import Place, load_torch, places
+
+# torchvision's DenseNet files are older than the names in its code.
+OLD_NAMES = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.(?=[12]\.)")
+
+
+class Pretrained(NamedTuple):
+    """A model that is ready to use: `zoo.logits_fn(*pretrained)` takes images in [0, 1]."""
+
+    model: nn.Module
+    variables: dict[str, Any]
+    preprocess: Preprocess
+
+
+def load_pretrained(
+    name: str,
+    path_or_url: str | Path | None = None,
+    *,
+    num_classes: int | None = None,
+    channels: int | None = None,
+    key: jax.Array | None = None,
+    sha256: str | None = None,
+    cache: str | Path | None = None,
+) -> Pretrained:
+    """A catalogued model with weights from a file of its PyTorch implementation, and the preprocessing they expect.
+
+    Without `num_classes` and `channels` the file must fit the catalogued model exactly. Auxiliary heads
+    that the model does not have are left out, with a warning.
+
+    Args:
+      name: of the model.
+      path_or_url: a `.safetensors`, `.pth` or `.pt` file; by default the published one, downloaded once.
+      num_classes: classes wanted. If the file's head has another number, a new head is made.
+      channels: image channels wanted. If the file's weights take another number, theirs are dealt out to
+        the new ones (`zoo.surgery.with_input_channels`), and the preprocessing's mean and std likewise.
+      key: for the weights of a new head; by default `jax.random.key(0)`.
+      sha256: expected checksum of a downloaded file, or its first digits; by default the published one.
+      cache: directory for downloads; by default `$CONVZOO_CACHE` or the user's cache directory.
+
+    Returns:
+      The model, its variables and its preprocessing: that of the published file of the same name, or of the
+      model's first one; without any, none but the catalogued size.
+
+    Raises:
+      ValueError: an unknown model, a file that cannot be read or does not fit (all of its missing, unexpected
+        and mis-shaped keys are named), a failed download.
+      ConnectionError: a server that cannot be reached.
+
+    Example:
+      >>> load_pretrained("resnet50", "resnet50.safetensors")
+      Traceback (most recent call last):
+      ...
+      ValueError: no file resnet50.safetensors...
+    """
+    height, width, _ = shape = catalog.variant(name).input_shape
+    model = catalog.create(name)
+    arrays, source, published = _read(name, path_or_url, sha256, cache)
+    arrays = _without_auxiliary(arrays, source, model, shape, published)
+    if channels is not None:
+        deeper = (height, width, shape[2] + 1)
+        shape = (height, width, shape[2] + _surplus(arrays, places(model, shape), places(model, deeper)))
+    if num_classes is not None:
+        wider = catalog.create(name, num_classes=model.num_classes + 1)
+        surplus = _surplus(arrays, places(model, shape), places(wider, shape))
+        model = catalog.create(name, num_classes=model.num_classes + surplus)
+    try:
+        variables = load_torch(model, arrays, shape)
+    except ValueError as error:
+        hint = "\n  num_classes= and channels= adapt other classes and channels" if "wrong shape" in str(error) else ""
+        raise ValueError(f"{source}: {error}{hint}") from None
+    preprocess = published.preprocess if published else Preprocess(size=height if height == width else None)
+    if channels not in (None, shape[2]):
+        _, variables = surgery.with_input_channels(model, variables, channels, shape)
+        mean, std = (_dealt(values, channels) for values in (preprocess.mean, preprocess.std))
+        preprocess = dataclasses.replace(preprocess, mean=mean, std=std)
+    if num_classes not in (None, model.num_classes):
+        key = jax.random.key(0) if key is None else key
+        model, variables = surgery.with_head(model, variables, num_classes, key, shape)
+    return Pretrained(model, variables, preprocess)
+
+
+def _read(name: str, path_or_url: str | Path | None, sha256: str | None, cache: str | Path | None):
+    """Arrays, where they come from, and the published file they are believed to be."""
+    file = None if path_or_url is None else str(path_or_url).rpartition("/")[2]
+    published = official(name, file)
+    if path_or_url is None:
+        if published is None:
+            raise ValueError(f"no published weights of {name} are known: give a path or a URL")
+        path_or_url = published.url
+    if is_url(str(path_or_url)):
+        if published and published.url == path_or_url:
+            sha256 = sha256 or published.sha256
+        path_or_url = download(str(path_or_url), sha256, cache)
+    arrays = read_arrays(path_or_url)
+    return {OLD_NAMES.sub(r"\1", key): value for key, value in arrays.items()}, path_or_url, published
+
+
+def _without_auxiliary(arrays, source, model, shape, published: Official | None) -> dict[str, np.ndarray]:
+    extra = {key for key in arrays if published and key.startswith(published.auxiliary)}
+    if extra:
+        extra -= {place.key for place in places(model, shape)}
+    if extra:
+        heads = ", ".join(sorted({key.partition(".")[0] for key in extra}))
+        warnings.warn(f"{source}: left out the auxiliary heads {heads} ({len(extra)} arrays)", stacklevel=3)
+    return {key: value for key, value in arrays.items() if key not in extra}
+
+
+def _surplus(arrays: Mapping[str, np.ndarray], narrow: Iterable[Place], wide: Iterable[Place]) -> int:
+    """How many more classes or channels the file has than the narrow model, the wide model having one more."""
+    for one, other in zip(narrow, wide, strict=True):
+        small, large, given = one.torch_shape, other.torch_shape, np.shape(arrays.get(one.key, 0))
+        for axis, (here, there) in enumerate(zip(small, large, strict=True)):
+            if here != there and len(given) == len(small):
+                return (given[axis] - here) // (there - here)
+    return 0
+
+
+def _dealt(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """Numbers a channel for other channels, as `with_input_channels` deals them."""
+    if len(values) == 1:
+        return values
+    if channels < len(values):
+        return tuple(float(np.mean(values[channel::channels])) for channel in range(channels))
+    return tuple(values[channel % len(values)] for channel in range(channels))
