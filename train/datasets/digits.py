@@ -5,9 +5,9 @@ Reference: Alpaydin & Kaynak, 1998, doi:10.24432/C50P49.
 
 import numpy as np
 from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
-from train.datasets.dataset import Dataset, Split
+from train.datasets.dataset import Dataset
+from train.datasets.prepare import stratified
 from zoo import Preprocess
 
 TEST_IMAGES = 360
@@ -33,10 +33,5 @@ def load(size: int = 8, seed: int = 0) -> Dataset:
     # Interpolation may pass 1 by a rounding.
     images = np.clip(np.asarray(images), 0, 1)
     labels = digits.target.astype(np.int32)
-    train, test = train_test_split(np.arange(len(labels)), test_size=TEST_IMAGES, stratify=labels, random_state=0)
-    return Dataset(
-        "digits",
-        Split(images[train], labels[train]),
-        Split(images[test], labels[test]),
-        tuple(str(name) for name in digits.target_names),
-    )
+    classes = tuple(str(name) for name in digits.target_names)
+    return stratified("digits", images, labels, classes, TEST_IMAGES, seed=0)

@@ -1,0 +1,71 @@
+import io
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    tfds = pytest.importorskip("tensorflow_datasets")
+
+import train.datasets.tfds as subject
+
+
+def builder(name, splits, features):
+    """A builder class named `name`, whose image i is of gray value 10 · i and of class i % 2."""
+
+    def info(self):
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def split_generators(self, manager):
+        return {split: self._generate_examples(count) for split, count in splits.items()}
+
+    def generate(self, count):
+        for index in range(count):
+            file = io.BytesIO()
+            Image.new("L", (6, 9), 10 * index).save(file, "PNG")
+            yield index, {"image": file.getvalue(), "label": index % 2}
+
+    members = {"_info": info, "_split_generators": split_generators, "_generate_examples": generate}
+    members["VERSION"] = tfds.core.Version("1.0.0")
+    with tfds.core.registered.skip_registration():
+        return type(name, (tfds.core.GeneratorBasedBuilder,), members)
+
+
+IMAGE = tfds.features.Image(shape=(None, None, 1))
+LABELLED = {"image": IMAGE, "label": tfds.features.ClassLabel(names=["even", "odd"])}
+
+
+def prepare(directory, *arguments):
+    builder(*arguments)(data_dir=directory, file_format="array_record").download_and_prepare()
+    return str(directory)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_sets_are_read_without_tensorflow(tmp_path):
+    dataset = subject.load("both", 3, data_dir=prepare(tmp_path, "Both", {"train": 12, "test": 4}, LABELLED))
+    assert dataset.name == "tfds:both"
+    assert dataset.classes == ("even", "odd")
+    assert (len(dataset.train), len(dataset.test)) == (12, 4)
+    assert dataset.image_shape == (3, 3, 1)
+    values = np.rint(dataset.train.images[:, 0, 0, 0] * 255 / 10).astype(int)
+    assert sorted(values) == list(range(12))
+    assert (values % 2 == dataset.train.labels).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_set_without_a_test_split_is_cut(tmp_path):
+    dataset = subject.load("alone", 3, data_dir=prepare(tmp_path, "Alone", {"train": 20}, LABELLED))
+    assert np.bincount(dataset.train.labels).tolist() == [8, 8]
+    assert np.bincount(dataset.test.labels).tolist() == [2, 2]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_cannot_be_used_is_refused_in_one_line(tmp_path):
+    numbers = {"image": IMAGE, "label": tfds.features.Scalar(np.int64)}
+    directory = prepare(tmp_path, "Numbers", {"train": 4}, numbers)
+    with pytest.raises(ValueError, match=r"^tfds:numbers cannot be used: [^\n]*'image' and 'label'[^\n]*$"):
+        subject.load("numbers", 3, data_dir=directory)
+    with pytest.raises(ValueError, match=r"^tfds:no_such_set cannot be used: [^\n]*not found[^\n]*$"):
+        subject.load("no_such_set", 3, data_dir=directory)
