@@ -7,7 +7,7 @@ References: Szegedy et al., 2014, arXiv:1409.4842; Szegedy et al., 2015, arXiv:1
 """
 
 import string
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -29,12 +29,13 @@ class Step(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """One pooling of a branch."""
+    """One pooling of a branch; an average counts the padding or not."""
 
     kind: Literal["max", "avg"] = "max"
     window: int = 3
     strides: int = 1
     padding: Padding = "SAME"
+    count_include_pad: bool = True
 
 
 class Fork(NamedTuple):
@@ -67,8 +68,11 @@ class BranchModule(nn.Module):
         index = 0
         for step in self.steps:
             if isinstance(step, Pool):
-                pool = {"max": max_pool, "avg": avg_pool}[step.kind]
-                x = pool(x, step.window, step.strides, step.padding)
+                settings = step.window, step.strides, step.padding
+                if step.kind == "max":
+                    x = max_pool(x, *settings)
+                else:
+                    x = avg_pool(x, *settings, count_include_pad=step.count_include_pad)
                 continue
             index += 1
             if isinstance(step, Fork):
@@ -94,6 +98,8 @@ class _Parallel(nn.Module, kw_only=True):
       dtype: type of the computation.
     """
 
+    branches: ClassVar[Any]
+
     act: Activation = nn.relu
     norm: Norm = BatchNorm()
     dtype: Any = None
@@ -103,12 +109,9 @@ class _Parallel(nn.Module, kw_only=True):
         """(N, H, W, C) → (N, H', W', the branches' channels together)."""
         outputs = [
             BranchModule(steps, self.act, self.norm, self.dtype, name=f"branch{number}")(x, train)
-            for number, steps in enumerate(self._branches(), start=1)
+            for number, steps in enumerate(self.branches, start=1)
         ]
         return jnp.concatenate(outputs, axis=-1)
-
-    def _branches(self) -> tuple[Branch, ...]:
-        raise NotImplementedError
 
 
 class Branches(_Parallel):
@@ -124,10 +127,7 @@ class Branches(_Parallel):
       (1, 8, 8, 32)
     """
 
-    branches: tuple[Branch, ...]
-
-    def _branches(self) -> tuple[Branch, ...]:
-        return self.branches
+    branches: tuple[Branch, ...]  # type: ignore[misc]
 
 
 class NaiveInception(_Parallel):
@@ -150,7 +150,9 @@ class NaiveInception(_Parallel):
     three: int
     five: int
 
-    def _branches(self) -> tuple[Branch, ...]:
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """What each branch does, step by step."""
         return (Step(self.one),), (Step(self.three, 3),), (Step(self.five, 5),), (Pool("max"),)
 
 
@@ -182,7 +184,9 @@ class Inception(_Parallel):
     pool: int
     kernel_size: int = 5
 
-    def _branches(self) -> tuple[Branch, ...]:
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """What each branch does, step by step."""
         return (
             (Step(self.one),),
             (Step(self.three[0]), Step(self.three[1], 3)),
@@ -221,7 +225,9 @@ class FactorisedInception(_Parallel):
     form: Literal["stacked", "asymmetric", "expanded"] = "stacked"
     kernel_size: int = 7
 
-    def _branches(self) -> tuple[Branch, ...]:
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """What each branch does, step by step."""
         (thin3, wide3), (thin5, wide5), n = self.three, self.five, self.kernel_size
         single: tuple[Step | Fork, ...]
         double: tuple[Step | Fork, ...]

@@ -43,7 +43,7 @@ def _windows(x: jax.Array, window: Sizes, strides: Sizes | None, padding: Paddin
     overhang = []
     for axis, (have, k, s, pair) in enumerate(zip(sizes, size, step, pairs, strict=True)):
         spare = have + sum(pair) - k
-        if spare < 0:
+        if spare < (1 - s if ceil_mode else 0):
             raise ValueError(
                 f"a window of {k} is larger than spatial axis {axis} of {have} with padding {pair}: use a larger input"
             )

@@ -260,7 +260,8 @@ class HighwayBlock(_Block):
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """(N, H, W, C) → (N, ceil(H / strides), ceil(W / strides), features)."""
         self._check_no_inner_width()
-        y = self._conv("conv", self.features, 3, self.act, strides=self.strides, dilation=self.dilation)(x, train)
+        settings = {"strides": self.strides, "dilation": self.dilation, "use_bias": True}
+        y = self._conv("conv", self.features, 3, self.act, **settings)(x, train)
         gate = Conv(
             self.features,
             3,
