@@ -9,6 +9,7 @@ import flax.linen as nn
 from zoo.architectures import (
     alexnet,
     blueprint,
+    densenet,
     heritage,
     lenet,
     mlp,
@@ -24,6 +25,7 @@ CATALOG: dict[str, Variant] = {
     for family in (
         alexnet,
         blueprint,
+        densenet,
         heritage,
         lenet,
         mlp,

@@ -9,6 +9,7 @@ import flax.linen as nn
 
 from zoo.weights.names import (
     alexnet,
+    densenet,
     mobilenet_v2,
     resnet,
     squeezenet,
@@ -18,6 +19,7 @@ from zoo.weights.names.table import Table, Tables
 
 TABLES: Tables = {
     **alexnet.NAMES,
+    **densenet.NAMES,
     **mobilenet_v2.NAMES,
     **resnet.NAMES,
     **squeezenet.NAMES,
