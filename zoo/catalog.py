@@ -5,12 +5,13 @@ import difflib
 import fnmatch
 
 import flax.linen as nn
-
 from zoo.architectures import (
     alexnet,
     blueprint,
     densenet,
+    googlenet,
     heritage,
+    inception,
     lenet,
     mlp,
     mobilenet_v2,
@@ -26,7 +27,9 @@ CATALOG: dict[str, Variant] = {
         alexnet,
         blueprint,
         densenet,
+        googlenet,
         heritage,
+        inception,
         lenet,
         mlp,
         mobilenet_v2,

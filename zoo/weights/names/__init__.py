@@ -6,20 +6,24 @@ Where a name depends on the model's fields, the table is a function of the model
 """
 
 import flax.linen as nn
+from zoo.weights.names.table import Table, Tables
 
 from zoo.weights.names import (
     alexnet,
     densenet,
+    googlenet,
+    inception,
     mobilenet_v2,
     resnet,
     squeezenet,
     vgg,
 )
-from zoo.weights.names.table import Table, Tables
 
 TABLES: Tables = {
     **alexnet.NAMES,
     **densenet.NAMES,
+    **googlenet.NAMES,
+    **inception.NAMES,
     **mobilenet_v2.NAMES,
     **resnet.NAMES,
     **squeezenet.NAMES,

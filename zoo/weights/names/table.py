@@ -21,3 +21,13 @@ class Flattened(NamedTuple):
 
 Table = Mapping[str, str | Flattened]
 Tables = Mapping[type[nn.Module], Table | Callable[[Any], Table]]
+
+
+def conv_norm(ours: str, theirs: str) -> dict[str, str]:
+    """The entries of a convolution with its normalization, which PyTorch calls `conv` and `bn`.
+
+    Example:
+      >>> conv_norm("stem", "conv1")
+      {'stem/conv': 'conv1.conv', 'stem/norm': 'conv1.bn'}
+    """
+    return {f"{ours}/conv": f"{theirs}.conv", f"{ours}/norm": f"{theirs}.bn"}
