@@ -11,13 +11,16 @@ from zoo.architectures import (
     densenet,
     googlenet,
     heritage,
+    highway,
     inception,
     lenet,
     mlp,
     mobilenet_v2,
+    network_in_network,
     resnet,
     squeezenet,
     vgg,
+    xception,
 )
 from zoo.variant import Variant
 
@@ -29,13 +32,16 @@ CATALOG: dict[str, Variant] = {
         densenet,
         googlenet,
         heritage,
+        highway,
         inception,
         lenet,
         mlp,
         mobilenet_v2,
+        network_in_network,
         resnet,
         squeezenet,
         vgg,
+        xception,
     )
     for name, variant in family.VARIANTS.items()
 }

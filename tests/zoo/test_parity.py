@@ -17,7 +17,7 @@ import zoo
 GOLDENS = Path(__file__).parents[1] / "goldens"
 NAMES = sorted(path.stem for path in GOLDENS.glob("*.npz"))
 # The smallest variant of each family; the others run in `make test-all`.
-FAST = {"resnet18", "mobilenet_v2", "squeezenet1_1"}
+FAST = {"resnet18", "mobilenet_v2", "squeezenet1_1", "network_in_network_cifar10"}
 
 # The function `zoo.layers.convolution` hides the module of the same name.
 convolution = importlib.import_module("zoo.layers.convolution")

@@ -14,9 +14,11 @@ from zoo.weights.names import (
     googlenet,
     inception,
     mobilenet_v2,
+    network_in_network,
     resnet,
     squeezenet,
     vgg,
+    xception,
 )
 
 TABLES: Tables = {
@@ -25,9 +27,11 @@ TABLES: Tables = {
     **googlenet.NAMES,
     **inception.NAMES,
     **mobilenet_v2.NAMES,
+    **network_in_network.NAMES,
     **resnet.NAMES,
     **squeezenet.NAMES,
     **vgg.NAMES,
+    **xception.NAMES,
 }
 
 
