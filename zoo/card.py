@@ -159,7 +159,16 @@ def _measure(model: nn.Module, input_shape: tuple[int, int, int]) -> Card:
     inputs = [None] * len(jax.tree.leaves(variables)) + [seen]
     _, *reaches = walk(program, inputs, rule)
     reached = jax.tree.unflatten(jax.tree.structure(outputs), reaches)
-    last = {name: (outputs[name]["__call__"][-1], reached[name]["__call__"][-1]) for name in order if name in outputs}
+    is_reach = lambda node: node is None or isinstance(node, Reach)  # noqa: E731
+    # A child with several outputs, as of several resolutions, is shown by its first.
+    last = {
+        name: (
+            jax.tree.leaves(outputs[name]["__call__"][-1])[0],
+            jax.tree.leaves(reached[name]["__call__"][-1], is_leaf=is_reach)[0],
+        )
+        for name in order
+        if name in outputs
+    }
     stages = tuple(
         Stage(
             name,

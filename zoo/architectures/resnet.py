@@ -1,7 +1,8 @@
 """Residual networks for ImageNet and CIFAR, their plain controls, and the wider and grouped forms.
 
 References: He et al., 2015, arXiv:1512.03385; Zagoruyko & Komodakis, 2016, arXiv:1605.07146;
-Xie et al., 2016, arXiv:1611.05431.
+Xie et al., 2016, arXiv:1611.05431; Hu et al., 2017, arXiv:1709.01507;
+Dai et al., 2017, arXiv:1703.06211.
 """
 
 import functools
@@ -11,7 +12,10 @@ from typing import Any, Literal
 import flax.linen as nn
 import jax
 
+from zoo.layers.attention import SqueezeExcite
 from zoo.layers.composite import Activation, ConvNorm
+from zoo.layers.convolution import Conv
+from zoo.layers.deformable import DeformableConv
 from zoo.layers.normalization import BatchNorm, Norm
 from zoo.layers.pooling import global_avg_pool, max_pool
 from zoo.layers.residual import BasicBlock, BottleneckBlock, PlainBlock, Shortcut, Stage
@@ -28,9 +32,12 @@ class ResNet(nn.Module):
       groups, base_width: inner width of bottleneck blocks (ResNeXt, Wide ResNet).
       stem: `"imagenet"` (7×7 stride 2, then 3×3 max pooling stride 2) or `"cifar"` (3×3 stride 1).
       shortcut: `"projection"`, or `"pad"` for the parameter-free shortcut of the CIFAR networks.
-      attention: a module class for every block's branch, or None.
+      attention: a module class for every block's branch, with the fields of `SqueezeExcite`, or None.
+      output_stride: the strides' product at the last stage; a stage that would go beyond it keeps its
+        resolution and spreads its taps instead, its first block with the spacing of the stage before.
+      deformable: number of last stages whose 3×3 convolutions are deformable.
       num_classes: width of the output; 0: the pooled features.
-      act: the activation everywhere; None: ReLU.
+      act: the activation everywhere but in the gates; None: ReLU.
       norm: the normalization everywhere.
       dtype: type of the computation.
 
@@ -49,6 +56,8 @@ class ResNet(nn.Module):
     stem: Literal["imagenet", "cifar"] = "imagenet"
     shortcut: Shortcut = "projection"
     attention: Callable[..., nn.Module] | None = None
+    output_stride: int = 32
+    deformable: int = 0
     num_classes: int = 1000
     act: Activation | None = None
     norm: Norm = BatchNorm()
@@ -64,7 +73,10 @@ class ResNet(nn.Module):
             x = max_pool(x, 3, 2, padding=1)
         else:
             x = ConvNorm(self.width, 3, 1, 1, name="stem", **shared)(images, train)
-        stages = {}
+        attention = self.attention and functools.partial(self.attention, act=act, dtype=self.dtype)
+        stages, dilation, stride = {}, 1, 4 if self.stem == "imagenet" else 1
+        if self.output_stride < stride or self.output_stride.bit_count() != 1:
+            raise ValueError(f"output_stride={self.output_stride}: expected a power of two, {stride} or more")
         for index, count in enumerate(self.blocks):
             block = functools.partial(
                 self.block,
@@ -72,11 +84,17 @@ class ResNet(nn.Module):
                 groups=self.groups,
                 base_width=self.base_width,
                 shortcut=self.shortcut,
-                attention=self.attention,
+                attention=attention,
+                conv=DeformableConv if index >= len(self.blocks) - self.deformable else Conv,
                 **shared,
             )
+            first, strides = dilation, 2 if index else 1
+            if stride * strides > self.output_stride:
+                dilation, strides = dilation * strides, 1
+            stride *= strides
+            row = [functools.partial(block, dilation=first if position == 0 else dilation) for position in range(count)]
             name = f"stage{index + 1}"
-            x = stages[name] = Stage((block,) * count, strides=2 if index else 1, name=name)(x, train)
+            x = stages[name] = Stage(row, strides, name=name)(x, train)
         return stages
 
     @nn.compact
@@ -90,6 +108,8 @@ class ResNet(nn.Module):
 RESNET = Paper("Deep Residual Learning for Image Recognition", 2015, "arXiv:1512.03385")
 WIDE = Paper("Wide Residual Networks", 2016, "arXiv:1605.07146")
 RESNEXT = Paper("Aggregated Residual Transformations for Deep Neural Networks", 2016, "arXiv:1611.05431")
+SQUEEZE = Paper("Squeeze-and-Excitation Networks", 2017, "arXiv:1709.01507")
+DEFORMABLE = Paper("Deformable Convolutional Networks", 2017, "arXiv:1703.06211")
 
 _B50, _B101, _B152 = (3, 4, 6, 3), (3, 4, 23, 3), (3, 8, 36, 3)
 
@@ -114,6 +134,13 @@ VARIANTS = {
     "resnext101_64x4d": _imagenet(_B101, 83.246, RESNEXT, groups=64, base_width=4),
     "wide_resnet50_2": _imagenet(_B50, 78.468, WIDE, base_width=128),
     "wide_resnet101_2": _imagenet(_B101, 78.848, WIDE, base_width=128),
+    "seresnet50": Variant(ResNet, {"blocks": _B50, "attention": SqueezeExcite}, SQUEEZE),
+    "deformable_resnet50": Variant(
+        ResNet,
+        {"blocks": _B50, "deformable": 3},
+        DEFORMABLE,
+        note="deformable, not modulated, in stages 2 to 4, as the second paper (arXiv:1811.11168) advises",
+    ),
     "resnet20": _cifar(20, BasicBlock, 91.25),
     "resnet32": _cifar(32, BasicBlock, 92.49),
     "resnet44": _cifar(44, BasicBlock, 92.83),

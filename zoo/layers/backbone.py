@@ -1,12 +1,15 @@
-"""A model on top of another one's features: what is handed down, and what is taken over."""
+"""Models on top of another one's features: what is handed down, what is taken over, and a class for each pixel."""
 
 from typing import Any
 
 import flax.linen as nn
 import jax
 
-from zoo.layers.composite import Activation
-from zoo.layers.normalization import Norm
+from zoo.layers.auxiliary import AuxiliaryHead
+from zoo.layers.composite import Activation, ConvNorm
+from zoo.layers.convolution import PointwiseConv
+from zoo.layers.normalization import BatchNorm, Norm
+from zoo.layers.resize import resize
 
 
 class OnBackbone(nn.Module):
@@ -55,3 +58,70 @@ class OnBackbone(nn.Module):
     def features(self, images: jax.Array, train: bool = False) -> dict[str, jax.Array]:
         """Outputs of the backbone's stages by name."""
         return self.backbone.features(images, train)
+
+
+class Context(nn.Module):
+    """A 3×3 convolution to a quarter of the width, and dropout: what stands before torchvision's classes of pixels.
+
+    Attributes:
+      dropout: rate, in [0, 1).
+      act: the activation.
+      norm: the normalization.
+      dtype: type of the computation.
+    """
+
+    dropout: float = 0.1
+    act: Activation = nn.relu
+    norm: Norm = BatchNorm()
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        """(N, H, W, C) → (N, H, W, C / 4)."""
+        shared = {"act": self.act, "norm": self.norm, "dtype": self.dtype}
+        x = ConvNorm(x.shape[-1] // 4, 3, padding=1, name="conv", **shared)(x, train)
+        return nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x)
+
+
+class AuxiliaryMap(AuxiliaryHead, kw_only=True):
+    """The auxiliary head of dense prediction: `Context`, then a 1×1 convolution, resized.
+
+    Attributes:
+      num_classes, act, norm, dtype: those of `zoo.layers.auxiliary.AuxiliaryHead`.
+      sizes: (height, width) of the logits.
+    """
+
+    sizes: tuple[int, int]
+
+    def _logits(self, x: jax.Array, train: bool) -> jax.Array:
+        x = Context(act=self.act, norm=self.norm, dtype=self.dtype, name="context")(x, train)
+        return resize(PointwiseConv(self.num_classes, dtype=self.dtype, name="head")(x), self.sizes)
+
+
+class DensePrediction(OnBackbone):
+    """A backbone, a decoder of its features, a 1×1 convolution to classes, and logits at the image's size.
+
+    Subclasses say in `_decode` what happens between the backbone's stages and the last convolution.
+
+    Attributes:
+      auxiliary: while training, also classify the last stage but one, into `aux_logits`.
+    """
+
+    auxiliary: bool = False
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
+        """(N, H, W, C) images → (N, H, W, num_classes) logits; features, not resized, without classes."""
+        stages = self.features(images, train)
+        x = self._decode(stages, train)
+        if not self.num_classes:
+            return x
+        sizes = images.shape[1:3]
+        if self.auxiliary:
+            auxiliary = AuxiliaryMap(num_classes=self.num_classes, sizes=sizes, name="aux", **self._shared)
+            auxiliary([*stages.values()][-2], train)
+        return resize(PointwiseConv(self.num_classes, dtype=self.dtype, name="head")(x), sizes)
+
+    def _decode(self, stages: dict[str, jax.Array], train: bool) -> jax.Array:
+        """The backbone's stages → what the last convolution sees."""
+        raise NotImplementedError

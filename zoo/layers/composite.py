@@ -21,6 +21,7 @@ class ConvNorm(nn.Module):
         no bias by default, since the normalization would take it away again.
       act: the activation; None: linear.
       norm: the normalization.
+      conv: the class of the convolution, with the fields of `Conv`.
       dtype: type of the computation.
 
     Example:
@@ -38,12 +39,13 @@ class ConvNorm(nn.Module):
     use_bias: bool = False
     act: Activation | None = nn.relu
     norm: Norm = BatchNorm()
+    conv: Callable[..., nn.Module] = Conv
     dtype: Any = None
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """(N, *spatial, C_in) → (N, *output sizes, features)."""
-        x = Conv(
+        x = self.conv(
             self.features,
             self.kernel_size,
             self.strides,

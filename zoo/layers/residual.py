@@ -55,6 +55,7 @@ class _Block(nn.Module):
       dilation: spacing of the taps of the 3×3 convolutions.
       shortcut: `"projection"` (1×1 convolution where shapes change) or `"pad"` (`pad_shortcut`).
       attention: a module class applied to the branch before the addition (squeeze-excite), or None.
+      conv: the class of the 3×3 convolutions of the branch, with the fields of `Conv`.
       act: the activation.
       norm: the normalization.
       dtype: type of the computation.
@@ -67,6 +68,7 @@ class _Block(nn.Module):
     dilation: int = 1
     shortcut: Shortcut = "projection"
     attention: Callable[..., nn.Module] | None = None
+    conv: Callable[..., nn.Module] = Conv
     act: Activation = nn.relu
     norm: Norm = BatchNorm()
     dtype: Any = None
@@ -75,8 +77,17 @@ class _Block(nn.Module):
 
     def _conv(self, name: str, features: int, kernel_size: int, act: Activation | None = None, **settings) -> ConvNorm:
         padding = settings.get("dilation", 1) * (kernel_size // 2)
+        conv = self.conv if kernel_size == 3 else Conv
         return ConvNorm(
-            features, kernel_size, padding=padding, act=act, norm=self.norm, dtype=self.dtype, name=name, **settings
+            features,
+            kernel_size,
+            padding=padding,
+            act=act,
+            norm=self.norm,
+            conv=conv,
+            dtype=self.dtype,
+            name=name,
+            **settings,
         )
 
     def _check_no_inner_width(self) -> None:
@@ -204,7 +215,8 @@ class PreActivationBlock(_Block):
         return (self.features, 3, self.strides), (self.features, 3, 1)
 
     def _bare(self, name: str, features: int, kernel_size: int, strides: int, dilation: int = 1, groups: int = 1):
-        return Conv(
+        conv = self.conv if kernel_size == 3 else Conv
+        return conv(
             features,
             kernel_size,
             strides,

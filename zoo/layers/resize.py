@@ -50,3 +50,20 @@ def resize(x: jax.Array, sizes: Sizes, method: Literal["nearest", "bilinear"] = 
 def _take(x: jax.Array, index: np.ndarray, axis: int) -> jax.Array:
     # Rows are read, not multiplied by a matrix of mostly zeros: four times faster on CPU, and no arithmetic counted.
     return jnp.take(x, index, axis=axis, indices_are_sorted=True, mode="clip")
+
+
+def pad_to_multiple(x: jax.Array, multiple: int) -> jax.Array:
+    """Zeros below and on the right, until both sizes are multiples.
+
+    Args:
+      x: (N, H, W, C).
+      multiple: what the sizes shall be multiples of, in pixels.
+
+    Returns:
+      (N, H', W', C), with x in the upper left.
+
+    Example:
+      >>> pad_to_multiple(jnp.ones((1, 50, 64, 3)), 32).shape
+      (1, 64, 64, 3)
+    """
+    return jnp.pad(x, ((0, 0), (0, -x.shape[1] % multiple), (0, -x.shape[2] % multiple), (0, 0)))
