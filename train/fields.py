@@ -66,6 +66,8 @@ def resolve(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def as_tuple(value: Any) -> Any:
     """Tuples instead of lists, all the way down: JSON knows only lists, and a model's fields must be hashable."""
+    if isinstance(value, Mapping):
+        return {name: as_tuple(entry) for name, entry in value.items()}
     return tuple(map(as_tuple, value)) if isinstance(value, list | tuple) else value
 
 

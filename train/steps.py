@@ -101,7 +101,9 @@ def make_train_step(
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Report]:
         params = state.variables["params"]
         (value, (logits, updates)), gradients = jax.value_and_grad(objective, has_aux=True)(params, state, batch)
-        moves, opt_state = optimizer.update(gradients, state.opt_state, params)
+        # Where a user forbids promotion, optax's counts still meet its floats.
+        with jax.numpy_dtype_promotion("standard"):
+            moves, opt_state = optimizer.update(gradients, state.opt_state, params)
         moved = {"params": optax.apply_updates(params, moves)}
         variables = {kind: (updates | moved).get(kind, old) for kind, old in state.variables.items()}
         total = metrics.update(state.metrics, logits, batch.labels, cross_entropy(logits, batch.labels), batch.weights)

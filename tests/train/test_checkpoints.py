@@ -1,0 +1,94 @@
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from train import checkpoints, state
+
+OPTIMIZER = optax.chain(optax.add_decayed_weights(0.1), optax.sgd(0.1, momentum=0.9))
+
+
+def make(step, width=3):
+    kernel = jax.random.normal(jax.random.key(step), (width, 2))
+    variables = {"params": {"kernel": kernel, "half": kernel.astype(jnp.bfloat16)}, "batch_stats": {"mean": kernel[0]}}
+    made = state.create(variables, OPTIMIZER, 2)
+    return made._replace(step=jnp.int32(step), epoch=jnp.int32(step // 10))
+
+
+def flip_a_bit(path, seed=0):
+    files = sorted(file for file in (path / "state").rglob("*") if file.is_file() and file.stat().st_size)
+    file = files[seed % len(files)]
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def test_every_bit_comes_back(tmp_path, same):
+    saved = make(10)
+    assert checkpoints.save(tmp_path, saved) == tmp_path / "10"
+    restored = checkpoints.restore(tmp_path, jax.eval_shape(lambda: make(0)))
+    assert same(restored, saved)
+    assert [leaf.dtype for leaf in jax.tree.leaves(restored)] == [leaf.dtype for leaf in jax.tree.leaves(saved)]
+
+
+def test_the_last_two_stay_and_a_step_is_replaced(tmp_path, same):
+    for step in (5, 10, 15):
+        checkpoints.save(tmp_path, make(step))
+    assert checkpoints.steps(tmp_path) == [10, 15]
+    again = make(15)._replace(epoch=jnp.int32(9))
+    checkpoints.save(tmp_path, again)
+    assert checkpoints.steps(tmp_path) == [10, 15]
+    assert same(checkpoints.restore(tmp_path, again), again)
+    checkpoints.discard_after(tmp_path, 10)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["10"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_flipped_bit_is_noticed_and_the_step_before_is_taken(tmp_path, same, seed):
+    for step in (10, 20):
+        checkpoints.save(tmp_path, make(step))
+    flip_a_bit(tmp_path / "20", seed)
+    with pytest.warns(RuntimeWarning, match="20 is damaged .* is not what was written"):
+        assert same(checkpoints.restore(tmp_path, make(0)), make(10))
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"files": {}}', None])
+def test_a_manifest_that_is_missing_or_broken_counts_as_damage(tmp_path, text):
+    manifest = checkpoints.save(tmp_path, make(10)) / "manifest.json"
+    manifest.unlink() if text is None else manifest.write_text(text)
+    with (
+        pytest.warns(RuntimeWarning, match="damaged"),
+        pytest.raises(ValueError, match="no checkpoint in .* is intact"),
+    ):
+        checkpoints.restore(tmp_path, make(0))
+
+
+def test_what_a_killed_save_left_is_not_seen_and_is_removed(tmp_path, same):
+    unfinished = tmp_path / ".30.new" / "state"
+    unfinished.mkdir(parents=True)
+    (unfinished / "half").write_bytes(b"x")
+    assert checkpoints.restore(tmp_path, make(0)) is None
+    checkpoints.save(tmp_path, make(20))
+    assert [path.name for path in tmp_path.iterdir()] == ["20"]
+
+
+def test_another_shape_or_type_is_refused_rather_than_cast(tmp_path):
+    path = checkpoints.save(tmp_path, make(10))
+    with pytest.raises(ValueError, match=r"half.*bfloat16\[3, 2\], expected bfloat16\[4, 2\]"):
+        checkpoints.restore(tmp_path, make(0, width=4))
+    narrow = make(0)
+    narrow.variables["batch_stats"]["mean"] = narrow.variables["batch_stats"]["mean"].astype(jnp.float16)
+    with pytest.raises(ValueError, match=r"expected float16\[2\]"):
+        checkpoints.restore(tmp_path, narrow)
+    arrays = json.loads((path / "manifest.json").read_text())["arrays"]
+    assert len(arrays) == len(jax.tree.leaves(make(0)))
+
+
+def test_restoring_leaves_the_arrays_free_of_any_device(tmp_path):
+    checkpoints.save(tmp_path, make(10))
+    restored = checkpoints.restore(tmp_path, make(0))
+    assert not any(leaf.committed for leaf in jax.tree.leaves(restored))
+    assert np.isfinite(restored.variables["params"]["kernel"]).all()

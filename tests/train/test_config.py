@@ -1,0 +1,93 @@
+import dataclasses
+import json
+
+import pytest
+
+from train import Config
+from train.__main__ import make_parser
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "lenet"}, "did you mean lenet5"),
+        ({"model": ""}, "expected text"),
+        ({"dataset": "digit"}, "did you mean digits"),
+        ({"epochs": 0}, r"epochs=0: expected an integer of at least 1"),
+        ({"epochs": 2.0}, r"epochs=2.0: expected an integer"),
+        ({"epochs": True}, "epochs=True"),
+        ({"batch_size": -3}, "batch_size=-3"),
+        ({"learning_rate": 0.0}, r"learning_rate=0.0: expected a number above 0"),
+        ({"learning_rate": float("nan")}, "learning_rate=nan"),
+        ({"learning_rate": float("inf")}, "learning_rate=inf"),
+        ({"learning_rate": "0.1"}, "learning_rate='0.1'"),
+        ({"optimizer": "sdg"}, "did you mean sgd"),
+        ({"schedule": "cosin"}, "did you mean cosine"),
+        ({"weight_decay": -1e-4}, "weight_decay=-0.0001"),
+        ({"warmup": 1.0}, r"warmup=1.0: expected a number of at least 0 and below 1"),
+        ({"label_smoothing": 1}, "label_smoothing=1"),
+        ({"augment": ("shft",)}, "did you mean shift"),
+        ({"augment": "shift"}, "expected a tuple"),
+        ({"size": 0}, "size=0"),
+        ({"seed": -1}, "seed=-1"),
+        ({"out": ""}, "out=''"),
+        ({"fields": {"width": (8,)}}, "no field 'width', did you mean widths"),
+        ({"fields": {"num_classes": 3}}, "follows from the data set"),
+        ({"fields": {"act": lambda x: x}}, "act='gelu'"),
+        ({"fields": [("act", "gelu")]}, "expected a dictionary"),
+    ],
+)
+def test_bad_values_are_refused_by_name(change, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        Config(**{"model": "mlp"} | change)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "size"),
+    [
+        ("lenet5", "digits", 32),
+        ("heritage_cnn", "digits", 64),
+        ("resnet18", "digits", 64),
+        ("resnet18", "folder:pictures", 224),
+    ],
+)
+def test_the_default_size_is_the_models_own_within_reason_for_the_data(model, dataset, size):
+    assert Config(model, dataset).resolve().size == size
+    assert Config(model, dataset, size=17).resolve().size == 17
+
+
+def test_resolving_leaves_nothing_open_and_is_done_once():
+    config = Config("mlp", optimizer="adamw").resolve()
+    assert config.learning_rate == pytest.approx(3e-3)
+    assert config.out == "runs/mlp"
+    assert config.resolve() == config
+
+
+def test_json_brings_back_an_equal_configuration():
+    config = Config("mlp", augment=("shift", "flip"), fields={"widths": (8, 16), "act": "gelu"}, out="here")
+    again = Config.from_json(json.loads(json.dumps(config.to_json())), out="here")
+    assert again == config
+    assert again.build(3) == config.build(3)
+    with pytest.raises(ValueError, match="another version"):
+        Config.from_json(config.to_json() | {"momentum": 0.9}, out="here")
+
+
+def test_the_command_line_has_every_field_with_its_default():
+    given = vars(make_parser().parse_args(["mlp"]))
+    assert given.pop("set") == []
+    assert Config(**given) == Config("mlp")
+    assert set(given) == {field.name for field in dataclasses.fields(Config)} - {"fields"}
+
+
+def test_the_command_line_reads_every_kind_of_field():
+    arguments = (
+        "mlp --epochs 3 --learning-rate 1e-2 --augment shift,flip --size 8 --seed 4 --out x --label-smoothing 0.1"
+    )
+    given = vars(make_parser().parse_args(arguments.split()))
+    del given["set"]
+    expected = Config(
+        "mlp", epochs=3, learning_rate=0.01, augment=("shift", "flip"), size=8, seed=4, out="x", label_smoothing=0.1
+    )
+    assert Config(**given) == expected
+    assert make_parser().parse_args(["mlp", "--augment", "none"]).augment == ()

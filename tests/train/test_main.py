@@ -1,0 +1,113 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import train
+from train import loop, terminal
+from train.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+SMALL = ["mlp", "--size", "8", "--batch-size", "128", "--set", "widths=(16,)"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["renset20"], "did you mean resnet20"),
+        (["mlp", "--dataset", "digit"], "did you mean digits"),
+        (["mlp", "--set", "width=3"], "did you mean widths"),
+        (["mlp", "--set", "width"], "NAME=VALUE"),
+        (["mlp", "--set", "act=rellu"], "did you mean relu"),
+        (["mlp", "--epochs", "0"], "epochs=0"),
+        (["mlp", "--epochs", "many"], "--epochs"),
+        (["mlp", "--epoch", "3"], "--epoch"),
+        ([], "model"),
+        (["mlp", "--batch-size", "2000", "--size", "8"], "give at most 1437"),
+        (["lenet5", "--size", "8"], "cannot take images of 8×8"),
+        (["mlp", "--dataset", "folder:/no/such/place"], "no such folder"),
+    ],
+)
+def test_bad_input_is_answered_in_a_few_lines(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    output = capsys.readouterr()
+    assert code == 2
+    assert message in output.err
+    assert output.err.startswith("error: ")
+    assert len(output.err.splitlines()) <= 5
+    assert not output.out
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [FloatingPointError("the loss is nan"), OSError(28, "No space left")])
+def test_what_fails_later_is_answered_alike(error, tmp_path, monkeypatch, capsys):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(loop, "_train", fail)
+    assert main([*SMALL, "--out", str(tmp_path / "run")]) == 2
+    assert f"error: {error}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_sets_the_exit_code(number, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(terminal.Progress, "step", lambda *_: os.kill(os.getpid(), number))
+    assert main([*SMALL, "--out", str(tmp_path / "run")]) == 128 + number
+    assert "the same command goes on" in capsys.readouterr().err
+    assert train.load(tmp_path / "run").step > 0
+
+
+def test_help_names_every_option_with_its_default(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for part in ("--learning-rate", "--set NAME=VALUE", "(default: 20)", "digits, scenes, folder:PATH"):
+        assert part in text
+
+
+def test_killed_at_any_moment_the_same_command_ends_in_the_same_bits(tmp_path, same):
+    command = [*SMALL, "--epochs", "12", "--out"]
+    assert main([*command, str(tmp_path / "whole")]) == 0
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "train", *command, str(tmp_path / "killed")],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    with killed:
+        assert killed.stderr is not None
+        for line in killed.stderr:
+            if line.startswith("epoch  3/12"):
+                killed.kill()
+                break
+    assert killed.returncode == -signal.SIGKILL
+    before = train.load(tmp_path / "killed")
+    assert 3 <= len(before.metrics) < 12
+    assert main([*command, str(tmp_path / "killed")]) == 0
+    left, right = train.load(tmp_path / "whole"), train.load(tmp_path / "killed")
+    assert left.step == right.step == 12 * 12
+    assert same(left.variables, right.variables)
+    assert (tmp_path / "whole" / "metrics.jsonl").read_bytes() == (tmp_path / "killed" / "metrics.jsonl").read_bytes()
+
+
+def test_the_bar_shows_loss_accuracy_rate_and_time_left(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with terminal.Progress(train.Config("mlp", epochs=2, batch_size=5), images=10) as progress:
+        progress.start(epoch=1, step=2)
+        progress.step(1, 5, loss=0.25, accuracy=0.9)
+        figures = dict.fromkeys(("loss", "accuracy"), 0.5)
+        progress.epoch({"epoch": 2, "train": figures, "test": figures})
+    shown = capsys.readouterr().err
+    assert "going on at step 2, in epoch 2 of 2" in shown
+    assert "epoch 2/2 · train loss 0.5000, accuracy 50.00% · test loss" in shown
+    for part in ("epoch 2/2 |", "images/s", "left", "loss 0.2500 · accuracy 90.00%"):
+        assert part in shown, shown
