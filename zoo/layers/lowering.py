@@ -5,23 +5,41 @@ large factors, so there each case below has a form of its own. The choice is mad
 here and nowhere else, from shapes alone, when the program is lowered: a compiled
 program holds one form only, and `jax.export` for several platforms holds each.
 
-| case on CPU | form | why |
+| case on CPU | form in `zoo.layers.forms` | native is slower by: forward, gradient |
 |---|---|---|
-| depthwise (one input channel a group) | sum of shifted multiply-adds | native runs one group at a time |
-| everything else | native | already at the machine's matrix-product rate |
+| 1×1 without padding | `matmul_form` | 1.3–2.5, 3–6 |
+| depthwise, up to 81 taps | `depthwise_form`, gradients by hand | 30–60, 10–30 |
+| other groups | `merged_form`: at most 8 dense convolutions of at least 16 channels | 10, 300 |
+| transposed with stride, one group | `subpixel_form`, gradients by hand | 1.6–2.4, 20 or more |
+| transposed, depthwise | `depthwise_transposed` | as depthwise |
+| everything else | native | 1, 1 |
+
+The factors were measured on two x86 cores in float32; `python -m tests.benchmarks` measures them anew.
+Where gradients are by hand, forward mode (`jax.jvp`, `jax.jacfwd`) is missing, on every platform;
+reverse mode, and forward mode over it (Hessian-vector products), work everywhere.
 """
 
-import itertools
-from collections.abc import Iterator
+import functools
+import math
+from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 
-Pairs = tuple[tuple[int, int], ...]
-Ints = tuple[int, ...]
+from zoo.layers import forms
+from zoo.layers.forms import Ints, Pairs
+
+# A depthwise kernel beyond 9×9 takes too long to compile as a sum of images.
+MOST_TAPS = 81
+# Below 16 channels a dense convolution is bound by memory; more than 8 of them compile slowly.
+LEAST_CHANNELS, MOST_CONVOLUTIONS = 16, 8
 
 
+Operation = Callable[[jax.Array, jax.Array], jax.Array]
+Gradients = Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5), inline=True)
 def convolve(x: jax.Array, kernel: jax.Array, strides: Ints, padding: Pairs, dilation: Ints, groups: int) -> jax.Array:
     """Convolve with validated, explicit arguments, in the form that suits the platform.
 
@@ -35,58 +53,27 @@ def convolve(x: jax.Array, kernel: jax.Array, strides: Ints, padding: Pairs, dil
     Returns:
       (N, *output sizes, C_out).
     """
-    settings = (strides, padding, dilation, groups)
-    if groups > 1 and kernel.shape[-2] == 1:
-        return lax.platform_dependent(
-            x,
-            kernel,
-            cpu=lambda x, kernel: shifted_form(x, kernel, *settings),
-            default=lambda x, kernel: native_form(x, kernel, *settings),
-        )
-    return native_form(x, kernel, *settings)
+    taps, inputs = math.prod(kernel.shape[:-2]), kernel.shape[-2]
+
+    def native(x, kernel):
+        return forms.native_form(x, kernel, strides, padding, dilation, groups)
+
+    if groups == 1 and taps == 1 and not any(map(any, padding)):
+        return _choose(lambda x, kernel: forms.matmul_form(x, kernel, strides), native)(x, kernel)
+    if groups > 1 and inputs == 1 and taps <= MOST_TAPS:
+        return _choose(
+            lambda x, kernel: forms.depthwise_form(x, kernel, strides, padding, dilation),
+            native,
+            lambda x, kernel, y: forms.depthwise_gradients(x, kernel, y, strides, padding, dilation),
+        )(x, kernel)
+    if groups > 1 and inputs > 1:
+        merge = max(-(-LEAST_CHANNELS // inputs), -(-groups // MOST_CONVOLUTIONS))
+        merged = lambda x, kernel: forms.merged_form(x, kernel, strides, padding, dilation, groups, merge)  # noqa: E731
+        return _choose(merged, native)(x, kernel)
+    return native(x, kernel)
 
 
-def native_form(
-    x: jax.Array, kernel: jax.Array, strides: Ints, padding: Pairs, dilation: Ints, groups: int
-) -> jax.Array:
-    """XLA's own convolution."""
-    spatial = "HWDUVXYZ"[: x.ndim - 2]
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        window_strides=strides,
-        padding=padding,
-        rhs_dilation=dilation,
-        dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
-        feature_group_count=groups,
-    )
-
-
-def shifted_form(
-    x: jax.Array, kernel: jax.Array, strides: Ints, padding: Pairs, dilation: Ints, groups: int
-) -> jax.Array:
-    """Depthwise convolution as a sum of shifted images, each times one tap of the kernel."""
-    multiplier = kernel.shape[-1] // groups
-    if multiplier > 1:
-        x = jnp.repeat(x, multiplier, axis=-1)
-    taps = kernel.reshape(-1, *(1,) * (x.ndim - 1), kernel.shape[-1])
-    seen = windows(x, kernel.shape[:-2], strides, padding, dilation)
-    return sum(window * tap for window, tap in zip(seen, taps, strict=True))
-
-
-def windows(x: jax.Array, kernel_size: Ints, strides: Ints, padding: Pairs, dilation: Ints) -> Iterator[jax.Array]:
-    """What each tap of a kernel sees, tap by tap in row-major order: (N, *output sizes, C) each."""
-    x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
-    sizes = [
-        (size - (k - 1) * d - 1) // s + 1
-        for size, k, s, d in zip(x.shape[1:-1], kernel_size, strides, dilation, strict=True)
-    ]
-    for tap in itertools.product(*map(range, kernel_size)):
-        start = [t * d for t, d in zip(tap, dilation, strict=True)]
-        limit = [a + (n - 1) * s + 1 for a, n, s in zip(start, sizes, strides, strict=True)]
-        yield lax.slice(x, (0, *start, 0), (x.shape[0], *limit, x.shape[-1]), (1, *strides, 1))
-
-
+@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5, 6), inline=True)
 def convolve_transposed(
     y: jax.Array, kernel: jax.Array, strides: Ints, padding: Pairs, dilation: Ints, groups: int, sizes: Ints
 ) -> jax.Array:
@@ -101,34 +88,36 @@ def convolve_transposed(
     Returns:
       (N, *sizes, features).
     """
-    return native_transposed(y, kernel, strides, padding, dilation, groups, sizes)
+
+    def native(y, kernel):
+        return forms.native_transposed(y, kernel, strides, padding, dilation, groups, sizes)
+
+    if groups == 1 and set(dilation) == {1} and math.prod(strides) > 1:
+        return _choose(
+            lambda y, kernel: forms.subpixel_form(y, kernel, strides, padding, sizes),
+            native,
+            lambda y, kernel, x: forms.subpixel_gradients(y, kernel, x, strides, padding),
+        )(y, kernel)
+    if 1 < groups == kernel.shape[-1] and kernel.shape[-2] == 1 and math.prod(kernel.shape[:-2]) <= MOST_TAPS:
+        painted = lambda y, kernel: forms.depthwise_transposed(y, kernel, strides, padding, dilation, sizes)  # noqa: E731
+        return _choose(painted, native)(y, kernel)
+    return native(y, kernel)
 
 
-def flip(kernel: jax.Array, groups: int) -> jax.Array:
-    """The kernel of the adjoint: taps reversed, inputs and outputs of each group exchanged."""
-    *kernel_size, inputs, outputs = kernel.shape
-    kernel = jnp.flip(kernel, range(len(kernel_size))).reshape(*kernel_size, inputs, groups, outputs // groups)
-    return jnp.swapaxes(kernel, -1, -3).reshape(*kernel_size, outputs // groups, inputs * groups)
+def _choose(cpu: Operation, native: Operation, gradients: Gradients | None = None) -> Operation:
+    """`cpu` on CPU and `native` elsewhere; with `gradients`, those stand for the derivative of `cpu`."""
 
+    def run(x, kernel):
+        return lax.platform_dependent(x, kernel, cpu=cpu, default=native)
 
-def native_transposed(
-    y: jax.Array, kernel: jax.Array, strides: Ints, padding: Pairs, dilation: Ints, groups: int, sizes: Ints
-) -> jax.Array:
-    """XLA's own convolution over an image with `strides` − 1 zeros between its pixels."""
-    pairs = []
-    for n, k, s, d, (low, _), size in zip(
-        y.shape[1:-1], kernel.shape[:-2], strides, dilation, padding, sizes, strict=True
-    ):
-        before = (k - 1) * d - low
-        pairs.append((before, size + (k - 1) * d - before - (n - 1) * s - 1))
-    spatial = "HWDUVXYZ"[: y.ndim - 2]
-    return lax.conv_general_dilated(
-        y,
-        flip(kernel, groups),
-        window_strides=(1,) * len(strides),
-        padding=pairs,
-        lhs_dilation=strides,
-        rhs_dilation=dilation,
-        dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
-        feature_group_count=groups,
+    if gradients is None:
+        return run
+    # The derivative is outside the choice, so that forward mode over it meets plain operations on both sides.
+    chosen = jax.custom_vjp(run)
+    chosen.defvjp(
+        lambda x, kernel: (run(x, kernel), (x, kernel)),
+        lambda saved, cotangent: lax.platform_dependent(
+            *saved, cotangent, cpu=gradients, default=lambda x, kernel, y: jax.vjp(native, x, kernel)[1](y)
+        ),
     )
+    return chosen

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from zoo.layers.arithmetic import Padding, Sizes, per_axis
 from zoo.layers.convolution import Weighted, geometry, kernel_sizes
-from zoo.layers.lowering import windows
+from zoo.layers.forms import windows
 
 
 def unshared_convolution(

@@ -48,7 +48,7 @@ def test_definition(case, oracle, normal):
 def test_gradients(name, normal):
     image, taps, *settings = CASES[name]
     check_grads(
-        lambda x, k: convolution(x, k, *settings),
+        jax.jit(lambda x, k: convolution(x, k, *settings)),
         (jnp.asarray(normal(*image)), jnp.asarray(normal(*taps))),
         order=1,
         modes=["rev"],

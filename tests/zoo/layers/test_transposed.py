@@ -86,7 +86,7 @@ def test_same_numbers_as_flax_with_a_transposed_kernel(normal):
 
 def test_gradients(normal):
     check_grads(
-        lambda y, k: transposed_convolution(y, k, 2, 1),
+        jax.jit(lambda y, k: transposed_convolution(y, k, 2, 1)),
         (jnp.asarray(normal(1, 3, 3, 2)), jnp.asarray(normal(3, 3, 2, 2))),
         order=1,
         modes=["rev"],

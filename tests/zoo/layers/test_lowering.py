@@ -1,0 +1,133 @@
+"""Every form for CPU against XLA's native form: values, both gradients, types, and what is chosen."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from zoo.layers import Conv, forms, lowering
+from zoo.walk import walk
+
+# image, kernel, strides, padding, dilation, groups
+CONVOLUTIONS = {
+    "1x1": ((2, 5, 4, 3), (1, 1, 3, 5), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
+    "1x1 strided": ((2, 5, 4, 3), (1, 1, 3, 5), (2, 3), ((0, 0), (0, 0)), (1, 1), 1),
+    "1x1 grouped": ((1, 3, 4, 6), (1, 1, 2, 9), (1, 2), ((0, 0), (0, 0)), (1, 1), 3),
+    "depthwise": ((2, 7, 6, 4), (3, 3, 1, 4), (1, 1), ((1, 1), (1, 1)), (1, 1), 4),
+    "depthwise strided, asymmetric": ((3, 9, 8, 3), (3, 2, 1, 3), (2, 3), ((0, 2), (1, 0)), (1, 1), 3),
+    "depthwise dilated, doubled": ((1, 9, 11, 3), (3, 3, 1, 6), (2, 1), ((2, 2), (1, 3)), (2, 3), 3),
+    "depthwise 5x5 stride 2": ((2, 9, 9, 4), (5, 5, 1, 4), (2, 2), ((2, 2), (2, 2)), (1, 1), 4),
+    "depthwise that skips pixels": ((1, 8, 7, 2), (2, 1, 1, 2), (3, 3), ((0, 0), (0, 0)), (1, 1), 2),
+    "depthwise signal": ((2, 9, 3), (4, 1, 3), (2,), ((1, 2),), (1,), 3),
+    "grouped": ((2, 6, 5, 12), (3, 3, 4, 6), (2, 1), ((1, 0), (1, 1)), (1, 2), 3),
+    "many groups": ((1, 5, 4, 38), (3, 3, 2, 57), (1, 1), ((1, 1), (1, 1)), (1, 1), 19),
+}
+# maps, kernel (features / groups, inputs), strides, padding, dilation, groups, sizes
+TRANSPOSED = {
+    "k3 s2": ((2, 4, 5, 3), (3, 3, 2, 3), (2, 2), ((1, 1), (1, 1)), (1, 1), 1, (7, 9)),
+    "k4 s2, larger": ((1, 4, 3, 3), (4, 4, 2, 3), (2, 2), ((1, 1), (1, 1)), (1, 1), 1, (8, 7)),
+    "k2 s3, asymmetric": ((1, 3, 4, 2), (2, 5, 3, 2), (3, 2), ((0, 1), (2, 0)), (1, 1), 1, (9, 10)),
+    "signal": ((2, 5, 3), (5, 2, 3), (3,), ((1, 2),), (1,), 1, (15,)),
+    "depthwise": ((1, 4, 3, 3), (4, 3, 1, 3), (2, 1), ((1, 1), (0, 2)), (1, 1), 3, (8, 3)),
+    "dilated": ((1, 4, 3, 2), (3, 3, 2, 2), (2, 2), ((1, 1), (1, 1)), (2, 2), 1, (9, 7)),
+}
+
+
+def compare(chosen, native, operands):
+    y, pull = jax.vjp(jax.jit(chosen), *operands)
+    expected, expected_pull = jax.vjp(jax.jit(native), *operands)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+    cotangent = jnp.asarray(np.random.default_rng(3).normal(size=y.shape), y.dtype)
+    for ours, theirs in zip(pull(cotangent), expected_pull(cotangent), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS.values(), ids=CONVOLUTIONS)
+def test_convolutions_agree_with_the_native_form(case, normal):
+    image, kernel, *settings = case
+    compare(
+        lambda x, k: lowering.convolve(x, k, *settings),
+        lambda x, k: forms.native_form(x, k, *settings),
+        (jnp.asarray(normal(*image)), jnp.asarray(normal(*kernel))),
+    )
+
+
+@pytest.mark.parametrize("case", TRANSPOSED.values(), ids=TRANSPOSED)
+def test_transposed_convolutions_agree_with_the_native_form(case, normal):
+    image, kernel, *settings = case
+    compare(
+        lambda y, k: lowering.convolve_transposed(y, k, *settings),
+        lambda y, k: forms.native_transposed(y, k, *settings),
+        (jnp.asarray(normal(*image)), jnp.asarray(normal(*kernel))),
+    )
+
+
+@pytest.mark.parametrize("name", ["1x1", "depthwise 5x5 stride 2", "grouped"])
+def test_bfloat16_adds_up_no_worse_than_the_native_form(name, normal):
+    image, kernel, *settings = CONVOLUTIONS[name]
+    x, k = (jnp.asarray(normal(*shape), jnp.bfloat16) for shape in (image, kernel))
+    exact = forms.native_form(x.astype(jnp.float32), k.astype(jnp.float32), *settings)
+    error = {}
+    for form in (lowering.convolve, forms.native_form):
+        y = jax.jit(lambda x, k, form=form: form(x, k, *settings))(x, k)
+        assert y.dtype == jnp.bfloat16
+        error[form] = float(jnp.abs(y.astype(jnp.float32) - exact).max())
+    assert error[lowering.convolve] <= 1.01 * error[forms.native_form]
+    grads = jax.jit(jax.grad(lambda x, k: lowering.convolve(x, k, *settings).sum().astype(jnp.float32), (0, 1)))(x, k)
+    assert {g.dtype for g in grads} == {jnp.dtype(jnp.bfloat16)}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_walkers_see_one_native_convolution(name):
+    image, kernel, *settings = CONVOLUTIONS[name]
+    program = jax.make_jaxpr(lambda x, k: lowering.convolve(x, k, *settings))(jnp.ones(image), jnp.ones(kernel))
+    seen = []
+
+    def note(equation, values, path):
+        seen.append(equation.primitive.name)
+        return [None] * len(equation.outvars)
+
+    walk(program, [None, None], note)
+    assert [name for name in seen if name != "platform_index"] == ["conv_general_dilated"]
+
+
+def test_one_form_is_compiled():
+    """No conditional is left, and no native convolution where a form of our own replaces it."""
+    layer = Conv(4, 3, groups=4)
+    x = jnp.ones((1, 6, 6, 4))
+    variables = jax.eval_shape(layer.init, jax.random.key(0), x)
+    traced = jax.jit(layer.apply).trace(variables, x)
+    compiled = traced.lower().compile().as_text()
+    assert " conditional(" not in compiled
+    assert " convolution(" not in compiled
+    for platform in ("cuda", "tpu"):
+        text = traced.lower(lowering_platforms=(platform,)).as_text()
+        assert text.count("stablehlo.convolution") == 1
+
+
+def test_forward_mode_where_there_is_no_gradient_by_hand(normal):
+    for name in ("1x1", "grouped"):
+        image, kernel, *settings = CONVOLUTIONS[name]
+        x, k = jnp.asarray(normal(*image)), jnp.asarray(normal(*kernel))
+        y, tangent = jax.jvp(jax.jit(lambda x, s=settings, k=k: lowering.convolve(x, k, *s)), (x,), (x,))
+        np.testing.assert_allclose(y, tangent, rtol=1e-5, atol=1e-5)
+
+
+def test_forward_over_reverse_through_a_gradient_by_hand(normal):
+    """The Hessian of a quadratic in a linear map, against that of the native form."""
+    image, kernel, *settings = CONVOLUTIONS["depthwise"]
+    x, k = jnp.asarray(normal(*image)), jnp.asarray(normal(*kernel))
+
+    def product(form):
+        loss = lambda x: (form(x, k, *settings) ** 3).sum()  # noqa: E731
+        return jax.jit(lambda x: jax.jvp(jax.grad(loss), (x,), (x,))[1])(x)
+
+    np.testing.assert_allclose(product(lowering.convolve), product(forms.native_form), rtol=1e-3, atol=1e-3)
+
+
+def test_batches_of_kernels(normal):
+    image, kernel, *settings = CONVOLUTIONS["depthwise"]
+    x, kernels = jnp.asarray(normal(*image)), jnp.asarray(normal(2, *kernel))
+    each = jax.jit(jax.vmap(jax.grad(lambda k: (lowering.convolve(x, k, *settings) ** 2).sum())))(kernels)
+    alone = jax.grad(lambda k: (forms.native_form(x, k, *settings) ** 2).sum())(kernels[1])
+    np.testing.assert_allclose(each[1], alone, rtol=1e-4, atol=1e-3)
