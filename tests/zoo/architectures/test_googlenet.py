@@ -33,14 +33,15 @@ def test_without_the_field_or_without_classes_there_are_no_heads():
         assert not {"aux1", "aux2"} & set(params["stage3"])
 
 
-def test_auxiliary_head_is_mean_convolution_and_two_dense_layers():
+def test_auxiliary_head_is_mean_convolution_and_two_dense_layers(filled):
     x = np.random.default_rng(0).standard_normal((2, 8, 8, 6)).astype(np.float32)
     head = GoogLeNetHead(num_classes=3, norm=NoNorm(), dropout=0.0)
-    params = jax.jit(head.init)(jax.random.key(0), x)["params"]
+    params = filled(head, x)["params"]
     _, state = jax.jit(lambda params, x: head.apply({"params": params}, x, True, mutable=["aux_logits"]))(params, x)
     y = x.reshape(2, 4, 2, 4, 2, 6).mean((2, 4))
     y = np.maximum(y @ np.asarray(params["conv"]["conv"]["kernel"])[0, 0], 0).reshape(2, -1)
-    y = np.maximum(y @ np.asarray(params["dense"]["kernel"]), 0) @ np.asarray(params["head"]["kernel"])
+    dense, last = jax.tree.map(np.asarray, (params["dense"], params["head"]))
+    y = np.maximum(y @ dense["kernel"] + dense["bias"], 0) @ last["kernel"] + last["bias"]
     np.testing.assert_allclose(jax.tree.leaves(state)[0], y, rtol=1e-4, atol=1e-5)
 
 

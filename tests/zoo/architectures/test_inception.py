@@ -9,11 +9,11 @@ from zoo.layers import NoNorm
 
 
 @pytest.mark.parametrize("size", [17, 10])
-def test_auxiliary_head_is_means_two_convolutions_and_a_dense_layer(size):
+def test_auxiliary_head_is_means_two_convolutions_and_a_dense_layer(size, filled):
     """On 17×17 the means are those of 5×5 windows with stride 3; a smaller map is averaged to 5×5."""
     x = np.random.default_rng(0).standard_normal((2, size, size, 3)).astype(np.float32)
     head = InceptionHead(num_classes=4, norm=NoNorm())
-    params = jax.jit(head.init)(jax.random.key(0), x)["params"]
+    params = filled(head, x)["params"]
     _, state = jax.jit(lambda params, x: head.apply({"params": params}, x, True, mutable=["aux_logits"]))(params, x)
     step, window = (3, 5) if size == 17 else (2, 2)
     means = np.zeros((2, 5, 5, 3), np.float32)
@@ -21,7 +21,7 @@ def test_auxiliary_head_is_means_two_convolutions_and_a_dense_layer(size):
         means[:, i, j] = x[:, i * step : i * step + window, j * step : j * step + window].mean((1, 2))
     y = np.maximum(means @ np.asarray(params["conv1"]["conv"]["kernel"])[0, 0], 0)
     y = np.maximum(np.tensordot(y, np.asarray(params["conv2"]["conv"]["kernel"]), 3), 0)
-    expected = y @ np.asarray(params["head"]["kernel"])
+    expected = y @ np.asarray(params["head"]["kernel"]) + np.asarray(params["head"]["bias"])
     np.testing.assert_allclose(jax.tree.leaves(state)[0], expected, rtol=1e-4, atol=1e-4)
 
 

@@ -3,12 +3,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo.architectures.network_in_network import GAPNet
+from zoo.layers import NoNorm
 
 
-def test_class_activation_maps_of_a_gap_net_average_to_its_logits():
-    model = GAPNet((4, 8), num_classes=3)
+def test_class_activation_maps_of_a_gap_net_average_to_its_logits(filled):
+    model = GAPNet((4, 8), num_classes=3, norm=NoNorm())
     images = jnp.asarray(np.random.default_rng(0).random((2, 8, 12, 3), np.float32))
-    variables = jax.jit(model.init)(jax.random.key(0), images)
+    variables = filled(model, images)
     logits, features = jax.jit(lambda v, x: (model.apply(v, x), model.apply(v, x, method="features")))(
         variables, images
     )
