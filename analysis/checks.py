@@ -68,12 +68,13 @@ def classes_of(logits_fn: jax.tree_util.Partial, images: Any) -> int:
     Raises:
       ValueError: the function does not give (N, classes) floats.
     """
-    logits = jax.eval_shape(drive.call, logits_fn, jax.ShapeDtypeStruct(images.shape, images.dtype))
+    one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
+    logits = jax.eval_shape(drive.call, logits_fn, one)
     is_array = isinstance(logits, jax.ShapeDtypeStruct)
-    if not is_array or logits.ndim != 2 or len(logits) != len(images) or not jnp.issubdtype(logits.dtype, jnp.floating):
+    if not is_array or logits.ndim != 2 or len(logits) != 1 or not jnp.issubdtype(logits.dtype, jnp.floating):
         raise ValueError(
-            f"the logits function gave {jax.tree.map(jnp.shape, logits) if not is_array else logits.str_short()} for "
-            f"images of shape {images.shape}: expected floats of shape ({len(images)}, classes)"
+            f"the logits function gave {form(logits)} for images of shape {one.shape}: "
+            "expected floats of shape (1, classes)"
         )
     return logits.shape[1]
 
@@ -104,6 +105,16 @@ def as_labels(labels: Any, classes: int, count: int, name: str = "labels") -> ja
                 f"expected 0 to {classes - 1}"
             )
     return jnp.asarray(array, jnp.int32)
+
+
+def form(tree: Any) -> Any:
+    """Type and shape of each array of a tree, to compare and to print.
+
+    Example:
+      >>> form(jnp.ones((2, 3)))
+      'float32(2, 3)'
+    """
+    return jax.tree.map(lambda leaf: f"{jnp.result_type(leaf)}{jnp.shape(leaf)}", tree)
 
 
 def choice(name: str, value: Any, choices: Iterable[Any]) -> None:

@@ -20,8 +20,7 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 from jax.tree_util import Partial
 
-from analysis import drive
-from analysis.checks import did_you_mean
+from analysis import checks, drive
 
 
 def list(model: nn.Module, variables: Any, inputs: Any) -> dict[str, Any]:
@@ -38,7 +37,7 @@ def list(model: nn.Module, variables: Any, inputs: Any) -> dict[str, Any]:
 
     Example:
       >>> model, image = nn.Sequential([nn.Conv(8, (3, 3)), nn.relu]), jnp.ones((1, 6, 6, 3))
-      >>> list(model, model.init(jax.random.key(0), image), image)["layers_0"].shape
+      >>> list(model, jax.eval_shape(model.init, jax.random.key(0), image), image)["layers_0"].shape
       (1, 6, 6, 8)
     """
     _, activations = jax.eval_shape(_shapes, drive.Static(model), variables, inputs)
@@ -58,7 +57,7 @@ def find(model: nn.Module, variables: Any, inputs: Any, layer: str) -> str:
 
     Example:
       >>> model, image = nn.Sequential([nn.Conv(8, (3, 3)), nn.relu]), jnp.ones((1, 6, 6, 3))
-      >>> find(model, model.init(jax.random.key(0), image), image, "layers0")
+      >>> find(model, jax.eval_shape(model.init, jax.random.key(0), image), image, "layers0")
       Traceback (most recent call last):
       ValueError: Sequential has no layer 'layers0', did you mean layers_0?...
     """
@@ -72,7 +71,8 @@ def find(model: nn.Module, variables: Any, inputs: Any, layer: str) -> str:
     endings = dict.fromkeys("/".join(part[start:]) for part in parts for start in range(len(part)))
     children = dict.fromkeys(part[0] for part in parts)
     raise ValueError(
-        f"{type(model).__name__} has no layer {layer!r}{did_you_mean(layer, endings)}; it is made of {_some(children)}"
+        f"{type(model).__name__} has no layer {layer!r}{checks.did_you_mean(layer, endings)}; "
+        f"it is made of {_some(children)}"
     )
 
 
@@ -98,9 +98,10 @@ def read(model: nn.Module, variables: Any, inputs: jax.Array, layer: str) -> Any
       RuntimeError: the layer was not reached.
 
     Example:
-      >>> model, image = nn.Sequential([nn.Conv(8, (3, 3)), nn.relu]), jnp.ones((1, 6, 6, 3))
-      >>> read(model, model.init(jax.random.key(0), image), image, "layers_0").shape
-      (1, 6, 6, 8)
+      >>> model, inputs = nn.Sequential([nn.Dense(1), nn.relu]), jnp.ones((1, 1))
+      >>> variables = {"params": {"layers_0": {"kernel": jnp.full((1, 1), 2.0), "bias": jnp.zeros(1)}}}
+      >>> read(model, variables, inputs, "layers_0").tolist()
+      [[2.0]]
     """
     return run(model, variables, inputs, layers=(layer,))[1][layer]
 
@@ -119,10 +120,10 @@ def perturb(model: nn.Module, variables: Any, inputs: jax.Array, layer: str, del
       ValueError, RuntimeError: as in `read`.
 
     Example:
-      >>> model, image = nn.Sequential([nn.Conv(8, (3, 3)), nn.relu]), jnp.ones((1, 6, 6, 3))
-      >>> logits = perturb(model, model.init(jax.random.key(0), image), image, "layers_0", 100.0)
-      >>> bool(jnp.all(logits > 50))
-      True
+      >>> model, inputs = nn.Sequential([nn.Dense(1), nn.relu]), jnp.ones((1, 1))
+      >>> variables = {"params": {"layers_0": {"kernel": jnp.full((1, 1), 2.0), "bias": jnp.zeros(1)}}}
+      >>> perturb(model, variables, inputs, "layers_0", 3.0).tolist()
+      [[5.0]]
     """
     return run(model, variables, inputs, edits={layer: lambda output: output + _like(delta, output)})[0]
 
@@ -141,9 +142,10 @@ def replace(model: nn.Module, variables: Any, inputs: jax.Array, layer: str, val
       ValueError, RuntimeError: as in `read`.
 
     Example:
-      >>> model, image = nn.Sequential([nn.Conv(8, (3, 3)), nn.relu]), jnp.ones((1, 6, 6, 3))
-      >>> replace(model, model.init(jax.random.key(0), image), image, "layers_0", -1.0).max().item()
-      0.0
+      >>> model, inputs = nn.Sequential([nn.Dense(1), nn.relu]), jnp.ones((1, 1))
+      >>> variables = {"params": {"layers_0": {"kernel": jnp.full((1, 1), 2.0), "bias": jnp.zeros(1)}}}
+      >>> replace(model, variables, inputs, "layers_0", -1.0).tolist()
+      [[0.0]]
     """
     return run(model, variables, inputs, edits={layer: lambda output: _like(value, output)})[0]
 
@@ -175,11 +177,11 @@ def run(
       ValueError, RuntimeError: as in `read`; ValueError too for an edit that changes shape or type.
 
     Example:
-      >>> model, image = nn.Sequential([nn.Conv(8, (3, 3)), nn.relu]), jnp.ones((1, 6, 6, 3))
-      >>> variables = model.init(jax.random.key(0), image)
-      >>> logits, seen = run(model, variables, image, ["layers_0"], {"layers_0": jnp.abs})
-      >>> bool(jnp.all(logits == seen["layers_0"]))
-      True
+      >>> model, inputs = nn.Sequential([nn.Dense(1), nn.relu]), jnp.ones((1, 1))
+      >>> variables = {"params": {"layers_0": {"kernel": jnp.full((1, 1), 2.0), "bias": jnp.zeros(1)}}}
+      >>> logits, seen = run(model, variables, inputs, ["layers_0"], {"layers_0": jnp.negative})
+      >>> logits.tolist(), seen["layers_0"].tolist()
+      ([[0.0]], [[-2.0]])
     """
     layers, edits = tuple(layers), edits or {}
     paths = {layer: find(model, variables, inputs, layer) for layer in (*layers, *edits)}
@@ -193,8 +195,8 @@ def run(
             return output
         fired.add(path)
         changed = changes[path](output)
-        if _form(changed) != _form(output):
-            raise ValueError(f"the edit of layer {path!r} gave {_form(changed)}: expected {_form(output)}")
+        if checks.form(changed) != checks.form(output):
+            raise ValueError(f"the edit of layer {path!r} gave {checks.form(changed)}: expected {checks.form(output)}")
         return changed
 
     with nn.intercept_methods(interceptor):
@@ -206,10 +208,6 @@ def run(
         if len(seen[path]) > 1:
             raise ValueError(f"layer {path!r} is called {len(seen[path])} times in one pass, and a tap takes one call")
     return logits, {layer: seen[paths[layer]][0] for layer in layers}
-
-
-def _form(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: f"{jnp.result_type(leaf)}{jnp.shape(leaf)}", tree)
 
 
 def logits_fn(model: nn.Module, variables: Any, preprocess: Callable[[jax.Array], jax.Array] | None = None) -> Partial:

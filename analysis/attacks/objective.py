@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from analysis import checks
 from analysis.attacks.threat import Threat
+from analysis.numerics import at_least_float32, entry_of
 
 
 class Goal(NamedTuple):
@@ -23,9 +24,8 @@ class Goal(NamedTuple):
 
     def loss(self, logits: jax.Array) -> jax.Array:
         """(N,) what the attack makes large: ± the cross-entropy of the classes, in float32."""
-        logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
-        chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), self.classes[:, None], axis=1)[:, 0]
-        return -self.sign * chosen.astype(jnp.float32)
+        likelihood = entry_of(jax.nn.log_softmax(at_least_float32(logits)), self.classes)
+        return -self.sign * likelihood.astype(jnp.float32)
 
     def reached(self, logits: jax.Array) -> jax.Array:
         """(N,) whether the model's answer is not the label, or is the target."""

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from analysis import checks, drive, taps
 from analysis.attribution.reduction import Score, check_score, score_of
+from analysis.numerics import at_least_float32
 
 RESIZE = ("bilinear", "nearest", None)
 
@@ -56,10 +57,10 @@ def grad_cam(
         or without spatial extent.
 
     Example:
-      >>> model = nn.Sequential([nn.Conv(4, (3, 3)), lambda x: x.mean((1, 2)), nn.Dense(2)])
-      >>> images = jnp.ones((1, 6, 6, 3))
-      >>> grad_cam(model, model.init(jax.random.key(0), images), images, [1]).shape
-      (1, 6, 6)
+      >>> model = nn.Sequential([nn.Conv(2, (1, 1)), lambda x: x.mean((1, 2))])
+      >>> variables = {"params": {"layers_0": {"kernel": jnp.array([[[[4.0, 8.0]]]]), "bias": jnp.zeros(2)}}}
+      >>> grad_cam(model, variables, jnp.array([[[[0.0], [1.0]]]]), [1]).tolist()
+      [[[0.0, 4.0]]]
     """
     check_score(score)
     checks.choice("resize", resize, RESIZE)
@@ -86,9 +87,8 @@ def _grad_cam(static, variables, preprocess, images, labels, layer, score, relu,
         return score_of(logits, labels, score).sum(), seen[path]
 
     gradient, activation = jax.grad(scored, has_aux=True)(jnp.zeros(form.shape, form.dtype))
-    wide = jnp.promote_types(form.dtype, jnp.float32)
-    weights = gradient.astype(wide).mean((1, 2), keepdims=True)
-    maps = (weights * activation.astype(wide)).sum(-1)
+    weights = at_least_float32(gradient).mean((1, 2), keepdims=True)
+    maps = (weights * at_least_float32(activation)).sum(-1)
     maps = jax.nn.relu(maps) if relu else maps
     return maps if resize is None else jax.image.resize(maps, images.shape[:3], resize)
 
@@ -106,7 +106,7 @@ def spatial_layer(model: nn.Module, variables: Any, inputs: Any, layer: str | No
 
     Example:
       >>> model, image = nn.Sequential([nn.Conv(8, (3, 3)), nn.relu]), jnp.ones((1, 6, 6, 3))
-      >>> spatial_layer(model, model.init(jax.random.key(0), image), image)
+      >>> spatial_layer(model, jax.eval_shape(model.init, jax.random.key(0), image), image)
       'layers_0'
     """
     forms = taps.list(model, variables, inputs)

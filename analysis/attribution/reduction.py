@@ -7,18 +7,15 @@ import jax
 import jax.numpy as jnp
 
 from analysis import checks
+from analysis.numerics import at_least_float32, entry_of
 
 Score = Literal["logit", "probability"] | Callable[[jax.Array, jax.Array], jax.Array]
 Channels = Literal["max", "sum"] | None
 
 
-def _logit(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    return jnp.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
-
-
 SCORES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
-    "logit": _logit,
-    "probability": lambda logits, labels: _logit(jax.nn.softmax(logits), labels),
+    "logit": entry_of,
+    "probability": lambda logits, labels: entry_of(jax.nn.softmax(logits), labels),
 }
 CHANNELS: dict[str | None, Callable[[jax.Array], jax.Array]] = {
     "max": lambda maps: jnp.max(jnp.abs(maps), axis=-1),
@@ -48,8 +45,7 @@ def score_of(logits: jax.Array, labels: jax.Array, score: Score) -> jax.Array:
       >>> score_of(jnp.zeros((1, 4)), jnp.array([2]), "probability").tolist()
       [0.25]
     """
-    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
-    return (SCORES[score] if isinstance(score, str) else score)(logits, labels)
+    return (SCORES[score] if isinstance(score, str) else score)(at_least_float32(logits), labels)
 
 
 def check_channels(channels: Any) -> None:
