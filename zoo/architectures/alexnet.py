@@ -56,7 +56,7 @@ class AlexNet(nn.Module):
 
     @nn.compact
     def features(self, images: jax.Array, train: bool = False) -> dict[str, jax.Array]:
-        """Outputs of the stages by name, each before its pooling: (N, H, W, C) images, 63 pixels at least."""
+        """Outputs of the stages by name, each before its pooling: (N, H, W, C) images of 63 pixels, unpadded 67."""
         conv = functools.partial(ConvNorm, use_bias=True, act=self.act or nn.relu, norm=self.norm, dtype=self.dtype)
         first, second, third, fourth, fifth = self.widths
         x = conv(first, 11, 4, self.padding, name="stem")(images, train)
