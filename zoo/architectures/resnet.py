@@ -92,7 +92,8 @@ class ResNet(nn.Module):
             if stride * strides > self.output_stride:
                 dilation, strides = dilation * strides, 1
             stride *= strides
-            row = [functools.partial(block, dilation=first if position == 0 else dilation) for position in range(count)]
+            row = [functools.partial(block, dilation=first, late_dilation=dilation)]
+            row += [functools.partial(block, dilation=dilation)] * (count - 1)
             name = f"stage{index + 1}"
             x = stages[name] = Stage(row, strides, name=name)(x, train)
         return stages

@@ -53,6 +53,7 @@ class _Block(nn.Module):
       groups: groups of that convolution (ResNeXt).
       base_width: width of the inner convolution at 64 features (Wide ResNet, ResNeXt).
       dilation: spacing of the taps of the 3×3 convolutions.
+      late_dilation: that of those after the strided one, where dilation replaces its stride; None: the same.
       shortcut: `"projection"` (1×1 convolution where shapes change) or `"pad"` (`pad_shortcut`).
       attention: a module class applied to the branch before the addition (squeeze-excite), or None.
       conv: the class of the 3×3 convolutions of the branch, with the fields of `Conv`.
@@ -66,6 +67,7 @@ class _Block(nn.Module):
     groups: int = 1
     base_width: int = 64
     dilation: int = 1
+    late_dilation: int | None = None
     shortcut: Shortcut = "projection"
     attention: Callable[..., nn.Module] | None = None
     conv: Callable[..., nn.Module] = Conv
@@ -129,7 +131,7 @@ class BasicBlock(_Block):
         """(N, H, W, C) → (N, ceil(H / strides), ceil(W / strides), features)."""
         self._check_no_inner_width()
         y = self._conv("conv1", self.features, 3, self.act, strides=self.strides, dilation=self.dilation)(x, train)
-        y = self._conv("conv2", self.features, 3, dilation=self.dilation)(y, train)
+        y = self._conv("conv2", self.features, 3, dilation=self.late_dilation or self.dilation)(y, train)
         return self._join(x, y, train)
 
 
@@ -147,7 +149,7 @@ class PlainBlock(_Block):
         """(N, H, W, C) → (N, ceil(H / strides), ceil(W / strides), features)."""
         self._check_no_inner_width()
         x = self._conv("conv1", self.features, 3, self.act, strides=self.strides, dilation=self.dilation)(x, train)
-        return self._conv("conv2", self.features, 3, self.act, dilation=self.dilation)(x, train)
+        return self._conv("conv2", self.features, 3, self.act, dilation=self.late_dilation or self.dilation)(x, train)
 
 
 class BottleneckBlock(_Block):
