@@ -46,9 +46,9 @@ def with_head(
     Example:
       >>> import zoo
       >>> model = zoo.create("lenet5")
-      >>> variables = zoo.init(model, jax.random.key(0), (32, 32, 1))
-      >>> model, variables = with_head(model, variables, 3, jax.random.key(1))
-      >>> variables["params"]["head"]["kernel"].shape
+      >>> variables = jax.eval_shape(lambda: zoo.init(model, jax.random.key(0), (32, 32, 1)))
+      >>> changed = jax.eval_shape(lambda v: with_head(model, v, 3, jax.random.key(1))[1], variables)
+      >>> changed["params"]["head"]["kernel"].shape
       (84, 3)
     """
     shape = image_shape(input_shape or catalog.input_shape(model))
@@ -90,9 +90,9 @@ def with_input_channels(
     Example:
       >>> import zoo
       >>> model = zoo.create("resnet20")
-      >>> variables = zoo.init(model, jax.random.key(0), (32, 32, 3))
-      >>> _, variables = with_input_channels(model, variables, 1)
-      >>> variables["params"]["stem"]["conv"]["kernel"].shape
+      >>> variables = jax.eval_shape(lambda: zoo.init(model, jax.random.key(0), (32, 32, 3)))
+      >>> changed = jax.eval_shape(lambda v: with_input_channels(model, v, 1)[1], variables)
+      >>> changed["params"]["stem"]["conv"]["kernel"].shape
       (3, 3, 1, 16)
     """
     height, width, given_channels = image_shape(input_shape or catalog.input_shape(model))
@@ -206,9 +206,10 @@ def fold_batch_norm(model: nn.Module, variables: Variables) -> tuple[nn.Module, 
     Example:
       >>> import zoo
       >>> model = zoo.create("resnet20")
-      >>> model, variables = fold_batch_norm(model, zoo.init(model, jax.random.key(0), (32, 32, 3)))
-      >>> model.norm, sorted(variables), sorted(variables["params"]["stem"]["norm"])
-      (FoldedNorm(scaled=()), ['params'], ['bias'])
+      >>> variables = jax.eval_shape(lambda: zoo.init(model, jax.random.key(0), (32, 32, 3)))
+      >>> changed = jax.eval_shape(lambda v: fold_batch_norm(model, v)[1], variables)
+      >>> sorted(changed), sorted(changed["params"]["stem"]["norm"])
+      (['params'], ['bias'])
     """
     shape = catalog.input_shape(model)
     found = _batch_norms(model, shape)

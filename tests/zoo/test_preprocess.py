@@ -39,3 +39,22 @@ def test_refuses_settings_that_cannot_normalize(mean, std):
 def test_refuses_images_of_other_channels():
     with pytest.raises(ValueError, match="3 channels"):
         zoo.Preprocess((0.5,) * 3, (1.0,) * 3)(jnp.ones((1, 4, 4, 1)))
+
+
+def test_keeps_proportions_and_crops_the_centre():
+    """A ramp along an axis stays a ramp: what is cut off on both sides shows in its ends."""
+    across = jnp.broadcast_to(jnp.linspace(0, 1, 80)[None, None, :, None], (1, 40, 80, 3))
+    found = zoo.Preprocess((0.0,), (1.0,), 16, shorter_side=20).resize(across)
+    assert found.shape == (1, 16, 16, 3)
+    assert float(found[0, 0, 0, 0] + found[0, 0, -1, 0]) == pytest.approx(1, abs=1e-5)
+    assert float(found[0, 0, -1, 0] - found[0, 0, 0, 0]) == pytest.approx(15 * 2 / 79, abs=1e-5)
+    np.testing.assert_allclose(found[0, 0], found[0, -1], atol=1e-6)
+
+
+def test_without_a_size_only_the_shorter_side_is_fixed():
+    assert zoo.Preprocess(shorter_side=10).resize(jnp.ones((1, 31, 20, 1))).shape == (1, 15, 10, 1)
+
+
+def test_refuses_a_crop_larger_than_the_image():
+    with pytest.raises(ValueError, match="shorter_side=10 leaves no 12 pixels"):
+        zoo.Preprocess(size=12, shorter_side=10)

@@ -31,13 +31,13 @@ def encode(value: Any) -> Any:
 
     Args:
       value: a number, text, tuple, type of numbers, module, frozen dataclass, named tuple, class or function
-        of this package, one of Flax's activations, or a `functools.partial` of these.
+        of this package, or one of Flax's activations.
 
     Returns:
       Numbers, text, lists and {"kind": …} dictionaries.
 
     Raises:
-      ValueError: anything else, such as a lambda.
+      ValueError: anything else, such as a lambda or a `functools.partial`, of which equal ones differ.
 
     Example:
       >>> encode((1, nn.relu))
@@ -45,9 +45,6 @@ def encode(value: Any) -> Any:
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, functools.partial):
-        keywords = {name: encode(entry) for name, entry in value.keywords.items()}
-        return {"kind": "partial", "of": encode(value.func), "positional": encode(value.args), "fields": keywords}
     known = {id(entry): name for name, entry in _known().items()}
     if id(value) in known:
         return {"kind": "class" if inspect.isclass(value) else "function", "name": known[id(value)]}
@@ -83,9 +80,6 @@ def decode(data: Any) -> Any:
     if not isinstance(data, dict):
         return data
     kind, name = data.get("kind"), data.get("name")
-    if kind == "partial":
-        fields = {name: decode(entry) for name, entry in data["fields"].items()}
-        return functools.partial(decode(data["of"]), *decode(data["positional"]), **fields)
     if kind == "dtype":
         return getattr(jnp, jnp.dtype(name).name)
     found = _known().get(str(name))

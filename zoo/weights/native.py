@@ -58,7 +58,7 @@ def save(path: str | Path, model: nn.Module, variables: dict[str, Any], preproce
     target = Path(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        safetensors.numpy.save_file(arrays, part, {ENTRY: json.dumps(header)})
+        part.write_bytes(safetensors.numpy.save(arrays, {ENTRY: json.dumps(header)}))
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)

@@ -110,6 +110,8 @@ def _read(name: str, path_or_url: str | Path | None, sha256: str | None, cache: 
             sha256 = sha256 or published.sha256
         path_or_url = download(str(path_or_url), sha256, cache)
     arrays = read_arrays(path_or_url)
+    if any(key.startswith("params/") for key in arrays):
+        raise ValueError(f"{path_or_url} is a file of zoo.save: zoo.load reads it, and knows its model")
     return {OLD_NAMES.sub(r"\1", key): value for key, value in arrays.items()}, path_or_url, published
 
 

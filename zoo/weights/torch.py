@@ -12,7 +12,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from zoo import catalog
 from zoo.weights.names import names
-from zoo.weights.names.table import Flattened
+from zoo.weights.names.table import Flattened, Name, Pointwise
 
 LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 
@@ -25,6 +25,7 @@ class Place(NamedTuple):
       key: PyTorch's, such as `"conv1.weight"`.
       shape: ours.
       flattened: (height, width) if PyTorch's flattening order differs, else None.
+      pointwise: PyTorch adds two spatial axes of one.
     """
 
     collection: str
@@ -32,14 +33,16 @@ class Place(NamedTuple):
     key: str
     shape: tuple[int, ...]
     flattened: tuple[int, int] | None
+    pointwise: bool
 
     @property
     def torch_shape(self) -> tuple[int, ...]:
         """PyTorch's shape of it."""
-        if self.path[-1] != "kernel":
-            return self.shape
-        *spatial, inputs, outputs = self.shape
-        return (outputs, inputs, *spatial)
+        shape = self.shape
+        if self.path[-1] == "kernel":
+            *spatial, inputs, outputs = shape
+            shape = (outputs, inputs, *spatial)
+        return (*shape, 1, 1) if self.pointwise else shape
 
 
 def load_torch(
@@ -112,7 +115,8 @@ def to_torch(
 
     Example:
       >>> import zoo
-      >>> variables = zoo.init(zoo.create("resnet20"), jax.random.key(0), (32, 32, 3))
+      >>> shapes = jax.eval_shape(lambda: zoo.init(zoo.create("resnet20"), jax.random.key(0), (32, 32, 3)))
+      >>> variables = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
       >>> to_torch("resnet20", variables)["fc.weight"].shape
       (10, 64)
     """
@@ -154,13 +158,14 @@ def places(model: nn.Module, input_shape: tuple[int, ...]) -> Iterator[Place]:
         for keys, leaf in jax.tree_util.tree_leaves_with_path(shapes.get(collection, {})):
             path = tuple(key.key for key in keys)
             theirs = _translate("/".join(path[:-1]), table)
-            name, flattened = (theirs.name, theirs[1:]) if isinstance(theirs, Flattened) else (theirs, None)
+            name = theirs if isinstance(theirs, str) else theirs.name
             yield Place(
                 collection,
                 path,
                 f"{name}.{LEAVES.get(path[-1], path[-1])}",
                 leaf.shape,
-                flattened if path[-1] == "kernel" else None,
+                theirs[1:] if isinstance(theirs, Flattened) and path[-1] == "kernel" else None,
+                isinstance(theirs, Pointwise) and path[-1] != "bias",
             )
 
 
@@ -168,7 +173,7 @@ def _regex(template: str) -> str:
     return re.sub(r"\{(\w+)\}", r"(?P<\1>\\d+)", template)
 
 
-def _translate(path: str, table: list[tuple[re.Pattern[str], str | Flattened]]) -> str | Flattened:
+def _translate(path: str, table: list[tuple[re.Pattern[str], Name]]) -> Name:
     for pattern, theirs in table:
         if found := pattern.fullmatch(path):
 
@@ -176,11 +181,13 @@ def _translate(path: str, table: list[tuple[re.Pattern[str], str | Flattened]]) 
                 return str(int(found[match[1]]) + int(match[2] or 0))
 
             fill = lambda text: re.sub(r"\{(\w+)([+-]\d+)?\}", number, text)  # noqa: E731
-            return theirs._replace(name=fill(theirs.name)) if isinstance(theirs, Flattened) else fill(theirs)
+            return fill(theirs) if isinstance(theirs, str) else theirs._replace(name=fill(theirs.name))
     raise ValueError(f"the table of PyTorch names has no entry for our module {path!r}")
 
 
 def _to_ours(array: np.ndarray, place: Place) -> np.ndarray:
+    if place.pointwise:
+        array = array[..., 0, 0]
     if place.path[-1] != "kernel":
         return array
     if place.flattened:
@@ -190,10 +197,9 @@ def _to_ours(array: np.ndarray, place: Place) -> np.ndarray:
 
 
 def _to_theirs(array: np.ndarray, place: Place) -> np.ndarray:
-    if place.path[-1] != "kernel":
-        return array
-    array = array.transpose(-1, -2, *range(array.ndim - 2))
+    if place.path[-1] == "kernel":
+        array = array.transpose(-1, -2, *range(array.ndim - 2))
     if place.flattened:
         height, width = place.flattened
         array = array.reshape(array.shape[0], height, width, -1).transpose(0, 3, 1, 2).reshape(array.shape)
-    return np.ascontiguousarray(array)
+    return np.ascontiguousarray(array[..., None, None] if place.pointwise else array)

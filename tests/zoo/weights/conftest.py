@@ -9,7 +9,7 @@ import pytest
 class Handler(http.server.BaseHTTPRequestHandler):
     """Serves `server.files`; `server.cut` bytes of a body at most, `server.ranges` or not, `server.tag` as ETag."""
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         server = self.server
         server.requests.append(dict(self.headers))
         body = server.files.get(self.path)

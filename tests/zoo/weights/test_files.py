@@ -159,7 +159,11 @@ def test_refuses_them_in_other_opcodes_and_formats(tmp_path):
     by_stack = pickle.PROTO + b"\x04" + b"\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R."
     legacy = b"".join(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
     (tmp_path / "legacy.pth").write_bytes(legacy + by_stack)
-    paths = [archive(tmp_path / "inst.pth", by_inst), archive(tmp_path / "stack.pth", by_stack), tmp_path / "legacy.pth"]
+    paths = [
+        archive(tmp_path / "inst.pth", by_inst),
+        archive(tmp_path / "stack.pth", by_stack),
+        tmp_path / "legacy.pth",
+    ]
     for path in paths:
         with pytest.raises(ValueError, match=r"asks for os\.system"):
             read_arrays(path)
