@@ -5,20 +5,39 @@ import difflib
 import fnmatch
 
 import flax.linen as nn
+
 from zoo.architectures import (
     alexnet,
     blueprint,
+    convnext,
+    coordinate_regressor,
+    deeplab,
     densenet,
+    efficientnet,
+    embedding,
+    fcn,
+    fpn,
     googlenet,
     heritage,
     highway,
+    hrnet,
     inception,
     lenet,
+    lraspp,
     mlp,
+    mnasnet,
+    mobilenet_v1,
     mobilenet_v2,
+    mobilenet_v3,
+    neocognitron,
     network_in_network,
+    preact_resnet,
+    regnet,
     resnet,
+    shufflenet_v1,
+    shufflenet_v2,
     squeezenet,
+    unet,
     vgg,
     xception,
 )
@@ -29,17 +48,35 @@ CATALOG: dict[str, Variant] = {
     for family in (
         alexnet,
         blueprint,
+        convnext,
+        coordinate_regressor,
+        deeplab,
         densenet,
+        efficientnet,
+        embedding,
+        fcn,
+        fpn,
         googlenet,
         heritage,
         highway,
+        hrnet,
         inception,
         lenet,
+        lraspp,
         mlp,
+        mnasnet,
+        mobilenet_v1,
         mobilenet_v2,
+        mobilenet_v3,
+        neocognitron,
         network_in_network,
+        preact_resnet,
+        regnet,
         resnet,
+        shufflenet_v1,
+        shufflenet_v2,
         squeezenet,
+        unet,
         vgg,
         xception,
     )
@@ -85,7 +122,7 @@ def create(name: str, **fields) -> nn.Module:
     Args:
       name: a name from `list_models`.
       **fields: hyperparameters that replace the catalogue's, such as `num_classes=10`,
-        `act=nn.gelu` or `norm=GroupNorm(8)`.
+        `act=nn.gelu` or `norm=GroupNorm(8)`; a `backbone` may be a name of the catalogue.
 
     Returns:
       A `flax.linen.Module` without variables; `zoo.init` makes those.
@@ -111,7 +148,10 @@ def create(name: str, **fields) -> nn.Module:
     classes = fields.get("num_classes", 1)
     if isinstance(classes, bool) or not isinstance(classes, int) or classes < 0:
         raise ValueError(f"num_classes={classes!r}: expected a non-negative integer; 0 gives features without a head")
-    return entry.build(**{**entry.fields, **fields})
+    fields = {**entry.fields, **fields}
+    if isinstance(fields.get("backbone"), str):
+        fields["backbone"] = create(fields["backbone"], num_classes=0)
+    return entry.build(**fields)
 
 
 def find(model: nn.Module) -> tuple[str, Variant | None]:

@@ -50,11 +50,10 @@ def make(name: str, source: Source) -> None:
     """Write `NAME.npz`: keys and shapes, and for each size the logits and samples of the stages."""
     torch.manual_seed(0)
     model = source.build().eval()
-    shapes = {
-        key: tuple(value.shape) for key, value in model.state_dict().items() if not key.endswith("num_batches_tracked")
-    }
-    state = {key: torch.from_numpy(recipe.tensor(key, shape, source.gain)) for key, shape in shapes.items()}
-    model.load_state_dict(state, strict=False)
+    state = {key: value for key, value in model.state_dict().items() if not key.endswith("num_batches_tracked")}
+    shapes = {key: tuple(value.shape) for key, value in state.items()}
+    for key, value in state.items():
+        value.copy_(torch.from_numpy(recipe.tensor(key, shapes[key], source.gain)))
     arrays = {"keys": np.frombuffer(json.dumps({"gain": source.gain, "shapes": shapes}).encode(), np.uint8)}
     for height, width in source.sizes:
         images = recipe.images((2, height, width, source.channels))

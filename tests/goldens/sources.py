@@ -98,6 +98,16 @@ def _network_in_network() -> nn.Module:
     return nn.Sequential(collections.OrderedDict(layers))
 
 
+def _wide_resnet28_10() -> nn.Module:
+    """timm's pre-activation network, with basic blocks and the small stem of CIFAR."""
+    settings = {"norm_layer": timm.layers.BatchNormAct2d, "conv_layer": timm.layers.create_conv2d}
+    model = timm.models.resnetv2.ResNetV2(
+        (4, 4, 4), (160, 320, 640), num_classes=10, stem_chs=16, basic=True, bottle_ratio=1.0, **settings
+    )
+    model.stem = nn.Sequential(collections.OrderedDict(conv=nn.Conv2d(3, 16, 3, padding=1, bias=False)))
+    return model
+
+
 _RESNET = {"stem": "relu", "stage1": "layer1", "stage2": "layer2", "stage3": "layer3", "stage4": "layer4"}
 _MOBILENET_V2 = {f"stage{s}": f"features.{i}" for s, i in enumerate((1, 3, 6, 13, 17), start=1)}
 _VGG11 = {f"stage{s}": f"features.{i}" for s, i in enumerate((1, 4, 9, 14, 19), start=1)}
@@ -127,6 +137,7 @@ _XCEPTION = {"stem": "act2"} | {f"stage{s}": f"block{b}" for s, b in enumerate((
 _LRASPP = {f"backbone/stage{s}": f"backbone.{i}" for s, i in enumerate((1, 3, 4, 6, 12, 15), start=1)}
 _NETWORK_IN_NETWORK = {"stage1": "relu3", "stage2": "relu6", "stage3": "relu8"}
 _STAGES = {f"stage{s}": f"stages.{s - 1}" for s in range(1, 5)}
+_WIDE = {f"stage{s}": f"stages.{s - 1}" for s in range(1, 4)}
 _REGNET = {"stem": "stem"} | {f"stage{s}": f"trunk_output.block{s}" for s in range(1, 5)}
 _CONVNEXT = {"stem": "features.0"} | {f"stage{s}": f"features.{2 * s - 1}" for s in range(1, 5)}
 
@@ -150,9 +161,8 @@ SOURCES = {
         _torchvision("mobilenet_v3_large"), _MOBILENET_V3_LARGE, sizes=((170, 214), (224, 224)), gain=1.6
     ),
     "hrnet_w18": Source(_timm("hrnet_w18"), _HRNET, sizes=((96, 128), (224, 224)), gain=0.7),
-    "efficientnet_b0": Source(_torchvision("efficientnet_b0"), _EFFICIENTNET, sizes=((170, 214), (224, 224)), gain=2.2),
-    "efficientnet_b5": Source(_torchvision("efficientnet_b5"), _EFFICIENTNET, gain=2.5),
-    "efficientnet_v2_s": Source(_torchvision("efficientnet_v2_s"), _EFFICIENTNET_V2_S, gain=1.5),
+    "efficientnet_b0": Source(_torchvision("efficientnet_b0"), _EFFICIENTNET, sizes=((170, 214), (224, 224)), gain=2.0),
+    "efficientnet_v2_s": Source(_torchvision("efficientnet_v2_s"), _EFFICIENTNET_V2_S, gain=1.1),
     "densenet121": Source(_torchvision("densenet121"), _DENSENET, sizes=((170, 214), (224, 224))),
     "shufflenet_v2_x0_5": Source(_torchvision("shufflenet_v2_x0_5"), _SHUFFLENET_V2),
     "shufflenet_v2_x1_0": Source(_torchvision("shufflenet_v2_x1_0"), _SHUFFLENET_V2, sizes=((170, 214), (224, 224))),
@@ -179,8 +189,9 @@ SOURCES = {
         gain=1.6,
     ),
     "network_in_network_cifar10": Source(_network_in_network, _NETWORK_IN_NETWORK, sizes=((32, 32), (45, 38))),
-    "seresnet50": Source(_timm("seresnet50"), _RESNET | {"stem": "act1"}),
+    "seresnet50": Source(_timm("seresnet50"), _RESNET | {"stem": "act1"}, gain=1.5),
     "preact_resnet50": Source(_timm("resnetv2_50"), {"stem": "stem.conv"} | _STAGES, sizes=((170, 214), (224, 224))),
+    "wide_resnet28_10": Source(_wide_resnet28_10, {"stem": "stem.conv"} | _WIDE, sizes=((32, 32), (26, 37))),
     "regnet_x_400mf": Source(_torchvision("regnet_x_400mf"), _REGNET),
     "regnet_y_400mf": Source(_torchvision("regnet_y_400mf"), _REGNET, sizes=((170, 214), (224, 224))),
     "convnext_tiny": Source(_torchvision("convnext_tiny"), _CONVNEXT, sizes=((170, 214), (224, 224))),
