@@ -1,0 +1,50 @@
+"""The convolutions that are timed, as plain data that every contender reads."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One convolution of (batch, size, size, inputs) images.
+
+    Attributes:
+      name: in the table.
+      size: height and width of the images.
+      inputs, outputs: channels.
+      kernel_size, strides, dilation, groups: as in `zoo.layers.Conv`; padding keeps or divides the size.
+      transposed: the transposed convolution instead.
+      batch: number of images.
+    """
+
+    name: str
+    size: int = 56
+    inputs: int = 128
+    outputs: int = 128
+    kernel_size: int = 3
+    strides: int = 1
+    dilation: int = 1
+    groups: int = 1
+    transposed: bool = False
+    batch: int = 8
+
+    @property
+    def padding(self) -> int:
+        """Pixels on each side."""
+        return (self.kernel_size - 1) * self.dilation // 2
+
+
+CASES = [
+    Case("depthwise 3×3", groups=128),
+    Case("depthwise 7×7", groups=128, kernel_size=7),
+    Case("depthwise 5×5 stride 2", groups=128, kernel_size=5, strides=2),
+    Case("32 groups 3×3", groups=32),
+    Case("transposed 3×3 stride 2", strides=2, transposed=True),
+    Case("transposed 4×4 stride 2", kernel_size=4, strides=2, transposed=True),
+    Case("1×1, 56², 64→256", inputs=64, outputs=256, kernel_size=1),
+    Case("1×1, 28², 512→128", size=28, inputs=512, kernel_size=1),
+    Case("1×1, 14², 1024→256", size=14, inputs=1024, outputs=256, kernel_size=1),
+    Case("3×3", inputs=128),
+    Case("3×3, 64 channels", inputs=64, outputs=64),
+    Case("3×3 dilation 2", dilation=2),
+    Case("7×7 stride 2, 3→64, 224²", size=224, inputs=3, outputs=64, kernel_size=7, strides=2),
+]

@@ -1,0 +1,116 @@
+"""Who is timed: our layers, `flax.linen`, and PyTorch in a process of its own."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from tests.benchmarks.cases import Case
+from zoo.layers import Conv, TransposedConv
+
+Run = Callable[[], float]
+
+
+def ours(case: Case) -> nn.Module:
+    """Our layer for a case, without bias."""
+    if case.transposed:
+        return TransposedConv(case.outputs, case.kernel_size, case.strides, case.padding, use_bias=False)
+    return Conv(case.outputs, case.kernel_size, case.strides, case.padding, case.dilation, case.groups, use_bias=False)
+
+
+def flax(case: Case) -> nn.Module:
+    """Flax's layer for a case, without bias."""
+    size, strides = (case.kernel_size,) * 2, (case.strides,) * 2
+    if case.transposed:
+        # Flax pads the stretched image, we cut the painted one.
+        edge = case.kernel_size - 1 - case.padding
+        return nn.ConvTranspose(case.outputs, size, strides, ((edge, edge),) * 2, transpose_kernel=True, use_bias=False)
+    return nn.Conv(
+        case.outputs,
+        size,
+        strides,
+        case.padding,
+        kernel_dilation=case.dilation,
+        feature_group_count=case.groups,
+        use_bias=False,
+    )
+
+
+def timed(function: Callable, *operands: Any) -> tuple[Run, float]:
+    """One timed run of a function that is compiled here, and the seconds that its compilation took."""
+    start = time.perf_counter()
+    compiled = jax.jit(function).lower(*operands).compile()
+    seconds = time.perf_counter() - start
+    jax.block_until_ready(compiled(*operands))
+
+    def run() -> float:
+        start = time.perf_counter()
+        jax.block_until_ready(compiled(*operands))
+        return time.perf_counter() - start
+
+    return run, seconds
+
+
+def prepare(layer: nn.Module, case: Case, what: str) -> tuple[Run, float]:
+    """One timed run of a layer, and the seconds that its compilation took.
+
+    Args:
+      layer: the layer.
+      case: what it is applied to.
+      what: `"forward"`, or `"gradient"` for the output and both gradients.
+    """
+    x = jax.random.normal(jax.random.key(0), (case.batch, case.size, case.size, case.inputs))
+    shape = jax.eval_shape(layer.init, jax.random.key(1), x)["params"]["kernel"].shape
+    kernel = jax.random.normal(jax.random.key(1), shape)
+    apply = lambda x, kernel: layer.apply({"params": {"kernel": kernel}}, x)  # noqa: E731
+    operands = (x, kernel)
+    function: Callable = apply
+    if what == "gradient":
+        output = jax.eval_shape(apply, x, kernel)
+        operands = (x, kernel, jax.random.normal(jax.random.key(2), output.shape))
+
+        def function(x, kernel, cotangent):
+            y, pull = jax.vjp(apply, x, kernel)
+            return y, pull(cotangent)
+
+    return timed(function, *operands)
+
+
+class Torch:
+    """PyTorch, if there is a Python that has it: `$TORCH_PYTHON`, or `.venv-torch` beside the sources."""
+
+    def __init__(self) -> None:
+        root = pathlib.Path(__file__).resolve().parents[2]
+        python = os.environ.get("TORCH_PYTHON", str(root / ".venv-torch/bin/python"))
+        self.version = ""
+        if pathlib.Path(python).exists():
+            worker = pathlib.Path(__file__).with_name("torch_worker.py")
+            self.process = subprocess.Popen(
+                [python, str(worker)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            self.version = self._answer()
+
+    def _answer(self) -> str:
+        line = self.process.stdout.readline()  # type: ignore[union-attr]
+        if not line:
+            raise RuntimeError("the torch process ended: run its Python on tests/benchmarks/torch_worker.py to see why")
+        return line.strip()
+
+    def prepare(self, case: Case, what: str) -> Run:
+        """One timed run of a case."""
+        request = json.dumps(dataclasses.asdict(case) | {"padding": case.padding, "what": what})
+
+        def run() -> float:
+            self.process.stdin.write(request + "\n")  # type: ignore[union-attr]
+            self.process.stdin.flush()  # type: ignore[union-attr]
+            return float(self._answer())
+
+        run()
+        return run

@@ -1,0 +1,139 @@
+"""`python -m tests.benchmarks.gallery`: a picture and a row of Markdown for every kind of layer.
+
+The pictures go to `docs/gallery/`: how strongly the middle output depends on each pixel, the root
+mean square of the gradient over random images and weights. The rows are printed.
+"""
+
+import pathlib
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from zoo import layers
+from zoo.card import multiply_accumulates
+from zoo.layers import parameter_count
+from zoo.walk import walk
+
+SHAPE = (32, 32, 64)
+PIXELS = 15
+
+# Name, what it is for, the layer at 64 channels.
+ROWS = [
+    ("Conv", "the same template everywhere", layers.Conv(64, 3)),
+    ("Conv, stride 2", "halve the image while looking", layers.Conv(64, 3, strides=2)),
+    ("Conv, dilation 2", "see further with as many weights", layers.Conv(64, 3, dilation=2)),
+    ("Conv, 4 groups", "fewer weights; groups do not see each other", layers.Conv(64, 3, groups=4)),
+    ("PointwiseConv", "mix channels at every pixel", layers.PointwiseConv(64)),
+    ("DepthwiseConv", "filter every channel alone", layers.DepthwiseConv(3)),
+    ("DepthwiseSeparableConv", "filter alone, then mix: an eighth of the cost", layers.DepthwiseSeparableConv(64, 3)),
+    ("SpatiallySeparableConv", "columns, then rows", layers.SpatiallySeparableConv(64, 3)),
+    ("CoordConv", "answers that are a position", layers.CoordConv(64, 3)),
+    ("UnsharedConv", "aligned images, where each place has its meaning", layers.UnsharedConv(64, 3)),
+    ("TransposedConv, stride 2", "learned upsampling, with a checkerboard at k = 3", layers.TransposedConv(64, 3, 2)),
+    ("ResizeConv, stride 2", "upsampling without a checkerboard", layers.ResizeConv(64, 3, 2)),
+    ("DeformableConv", "taps that follow the object", layers.DeformableConv(64, 3, modulated=True)),
+    ("max_pool 3/2", "the strongest answer nearby", lambda x: layers.max_pool(x, 3, 2)),
+    ("avg_pool 3/2", "the mean nearby", lambda x: layers.avg_pool(x, 3, 2)),
+    ("blur_pool", "halve the image without aliasing", layers.blur_pool),
+    ("LocalResponseNorm", "channels that inhibit each other", layers.LocalResponseNorm()),
+    ("SqueezeExcite", "channels weighed by the whole image", layers.SqueezeExcite()),
+    ("CBAM", "channels weighed, then positions", layers.CBAM()),
+    ("NaiveInception", "several sizes at once; channels grow", layers.NaiveInception(16, 16, 16)),
+    ("Inception", "several sizes at once, through bottlenecks", layers.Inception(16, (16, 16), (16, 16), 16)),
+    ("FactorisedInception", "large kernels from small ones", layers.FactorisedInception(16, (16, 16), (16, 16), 16)),
+    ("PlainBlock", "two convolutions: the control", layers.PlainBlock(64)),
+    ("BasicBlock", "what is added to the input", layers.BasicBlock(64)),
+    ("BottleneckBlock", "the same through a narrow waist", layers.BottleneckBlock(16)),
+    ("PreActivationBlock", "an identity from end to end", layers.PreActivationBlock(64)),
+    ("HighwayBlock", "a gate between input and branch", layers.HighwayBlock(64)),
+    ("DenseBlock, 2 layers", "every layer reads all before it", layers.DenseBlock(2, 16)),
+]
+
+
+class Plain(nn.Module):
+    """A function without variables, as a layer."""
+
+    function: object
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Apply the function."""
+        return self.function(x)  # type: ignore[operator]
+
+
+def variables_of(layer: nn.Module, x: jax.Array, seed: int):
+    """Random variables, on the scale of their fan-in; statistics positive."""
+    rng = np.random.default_rng(seed)
+
+    def draw(leaf):
+        scale = 1 / np.sqrt(max(1, np.prod(leaf.shape[:-1])))
+        values = rng.normal(size=leaf.shape) * scale if leaf.ndim > 1 else rng.uniform(0.5, 1.0, leaf.shape)
+        return jnp.asarray(values, leaf.dtype)
+
+    return jax.tree.map(draw, jax.eval_shape(layer.init, jax.random.key(0), x))
+
+
+def multiplications(layer: nn.Module, shape: tuple[int, ...]) -> int:
+    """Multiply-accumulates of the convolutions and matrix products for one image."""
+    x = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    variables = jax.eval_shape(layer.init, jax.random.key(0), x)
+    total = 0
+
+    def rule(equation, values, path):
+        nonlocal total
+        total += multiply_accumulates(equation)
+        return [None] * len(equation.outvars)
+
+    program = jax.make_jaxpr(layer.apply)(variables, x)
+    walk(program, [None] * len(program.in_avals), rule)
+    return total
+
+
+def pattern(layer: nn.Module, draws: int = 12) -> np.ndarray:
+    """(PIXELS, PIXELS) root mean square of the middle output's gradient, the largest 1."""
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=(1, PIXELS, PIXELS, SHAPE[-1])), jnp.float32)
+
+    def middle(x, variables):
+        y = layer.apply(variables, x)
+        return y[0, y.shape[1] // 2, y.shape[2] // 2] @ jnp.ones(y.shape[-1])
+
+    gradient = jax.jit(jax.grad(middle))
+    energy = np.zeros((PIXELS, PIXELS))
+    for seed in range(draws):
+        x = jnp.asarray(rng.normal(size=x.shape), jnp.float32)
+        energy += np.square(gradient(x, variables_of(layer, x, seed))[0]).sum(-1)
+    return np.sqrt(energy / energy.max())
+
+
+def picture(strength: np.ndarray, cell: int = 8) -> str:
+    """The pattern as SVG squares, black where the output depends most, on a white ground with a frame."""
+    side = PIXELS * cell
+    squares = [
+        f'<rect x="{cell * j}" y="{cell * i}" width="{cell}" height="{cell}" fill-opacity="{value:.2f}"/>'
+        for (i, j), value in np.ndenumerate(strength)
+        if value >= 0.005
+    ]
+    frame = f'<rect width="{side}" height="{side}" fill="white" stroke="black"/>'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}" viewBox="0 0 {side} {side}">'
+    return "\n".join([head, frame, *squares, "</svg>"]) + "\n"
+
+
+def main() -> None:
+    """Write the pictures, print the rows."""
+    folder = pathlib.Path(__file__).resolve().parents[2] / "docs" / "gallery"
+    folder.mkdir(parents=True, exist_ok=True)
+    print("| layer | what it is for | parameters | MACs a 32×32×64 image | what its middle output sees |")
+    print("|---|---|---:|---:|---|")
+    for name, purpose, layer in ROWS:
+        layer = layer if isinstance(layer, nn.Module) else Plain(layer)
+        file = "".join(c if c.isalnum() else "_" for c in name.lower()) + ".svg"
+        (folder / file).write_text(picture(pattern(layer)))
+        cost = f"{parameter_count(layer, SHAPE):,} | {multiplications(layer, SHAPE):,}"
+        print(f"| `{name}` | {purpose} | {cost} | ![{name}](docs/gallery/{file}) |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
