@@ -34,11 +34,12 @@ def make_parser() -> argparse.ArgumentParser:
             continue
         default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
         parser.add_argument(
-            f"--{field.name.replace('_', '-')}",
+            f"--{field.name.strip('_').replace('_', '-')}",
+            dest=field.name,
             type=kind.parse,
             default=field.default,
             help=text if default is None else f"{text} (default: {default})",
-            metavar=field.name.split("_")[-1].upper(),
+            metavar=field.name.strip("_").split("_")[-1].upper(),
         )
     parser.add_argument(
         "--set",

@@ -115,6 +115,8 @@ class Config:
       seed: of the parameters, the order of the images, the augmentation and dropout. Not of the data set,
         which stays the same so that runs can be compared.
       out: the run directory; None: `runs/MODEL`.
+      from_: where the first variables come from: a run directory, a file of `zoo.save`, or a file or URL of the
+        model's PyTorch implementation; None: drawn from the seed.
       fields: of the model, replacing the catalogue's; `num_classes` is the data set's.
 
     Raises:
@@ -147,6 +149,9 @@ class Config:
     )
     seed: int = _option(Number(int, 0), "of parameters, order, augmentation and dropout", default=0)
     out: str | None = _option(Text(optional=True), "the run directory; default: runs/MODEL", default=None)
+    from_: str | None = _option(
+        Text(optional=True), "a run or a file of weights to start from; default: random weights", default=None
+    )
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):

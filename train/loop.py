@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from train import augment, batches, checkpoints, curves, datasets, metrics, runs, steps
+from train import augment, batches, checkpoints, curves, datasets, initial, metrics, runs, steps
 from train.config import Config
 from train.datasets import Dataset, Split
 from train.state import TrainState, next_epoch
@@ -84,12 +84,18 @@ def run(config: Config, quiet: bool = False) -> Summary:
     dataset = datasets.load(config.dataset, config.size or 1)
     data = runs.Data.of(dataset)
     template = _check_fit(config, dataset, data)
+    variables = None
+    if checkpoints.steps(out / "checkpoints"):
+        data = data._replace(preprocess=runs.read_config(out)[1].preprocess)
+    elif config.from_:
+        _, variables, preprocess = initial.read(config, data)
+        data = data._replace(preprocess=preprocess)
     with _locked(out), Interrupts() as interrupts, Progress(config, data.images, quiet) as progress:
         _claim(out, config, data)
         state = checkpoints.restore(out / "checkpoints", template)
         rows = runs.read_metrics(out)
         if state is None:
-            state, rows = runs.initial_state(config, data), []
+            state, rows = runs.initial_state(config, data, variables), []
         elif len(rows) < int(state.epoch):
             raise ValueError(f"{out}/metrics.jsonl lacks epochs that are finished: remove {out} to start anew")
         if int(state.epoch) == config.epochs:

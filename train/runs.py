@@ -96,9 +96,10 @@ def make_optimizer(config: Config, images: int) -> optax.GradientTransformation:
     return optimizers.OPTIMIZERS[config.optimizer].build(rate, config.weight_decay)
 
 
-def initial_state(config: Config, data: Data) -> state.TrainState:
-    """The state before the first step; under `jax.eval_shape` only its shapes."""
-    variables = zoo.init(config.build(len(data.classes)), jax.random.key(config.seed), data.image_shape)
+def initial_state(config: Config, data: Data, variables: dict[str, Any] | None = None) -> state.TrainState:
+    """The state before the first step, by default from the seed; under `jax.eval_shape` only its shapes."""
+    if variables is None:
+        variables = zoo.init(config.build(len(data.classes)), jax.random.key(config.seed), data.image_shape)
     return state.create(variables, make_optimizer(config, data.images), len(data.classes))
 
 

@@ -64,6 +64,20 @@ def save(path: str | Path, model: nn.Module, variables: dict[str, Any], preproce
         part.unlink(missing_ok=True)
 
 
+def is_native(path: str | Path) -> bool:
+    """Whether a file was written by `save`.
+
+    Example:
+      >>> is_native("none.safetensors")
+      False
+    """
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            return ENTRY in (file.metadata() or {})
+    except (OSError, safetensors.SafetensorError):
+        return False
+
+
 def load(path: str | Path) -> Pretrained:
     """What `save` wrote. Nothing in the file is run: names in it are looked up among what this package defines.
 
