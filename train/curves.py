@@ -36,7 +36,7 @@ def draw(metrics: Sequence[Mapping[str, Any]], title: str) -> Figure:
         axes.set_title("cross-entropy" if name == "loss" else name, loc="left", fontsize=10)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(axis="y", which="both" if scale == "log" else "major", color="#e6e9ed", linewidth=0.8)
+        axes.grid(axis="y", color="#e6e9ed", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=9)
