@@ -1,0 +1,206 @@
+"""What holds for FGSM and PGD alike, and what tells them apart."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from analysis import attacks
+
+KEY = jax.random.key(0)
+ORDERS = {attacks.Linf: np.inf, attacks.L2: 2}
+BALLS = pytest.mark.parametrize("ball", ORDERS)
+ATTACKS = {
+    "fgsm": attacks.fgsm,
+    "pgd": functools.partial(attacks.pgd, steps=5, key=KEY),
+    "pgd_from_the_image": functools.partial(attacks.pgd, steps=5, random_start=False),
+}
+WEIGHTS = np.random.default_rng(0).normal(size=(3, 4, 2, 3)).astype(np.float32)
+GREY = np.full((3, 3, 4, 2), 0.5, np.float32)
+LABELS, TARGETS = np.array([0, 1, 2]), np.array([1, 2, 0])
+
+
+@jax.tree_util.Partial
+def linear(images):
+    return jnp.tensordot(images, WEIGHTS, 3)
+
+
+@jax.tree_util.Partial
+def two_classes(images):
+    return linear(images)[:, :2]
+
+
+@jax.tree_util.Partial
+def flat(images):
+    return jnp.zeros((images.shape[0], 3)) * images.sum()
+
+
+@pytest.fixture(params=ATTACKS)
+def attack(request):
+    return ATTACKS[request.param]
+
+
+def lengths(ball, delta):
+    return np.linalg.norm(np.asarray(delta, np.float64).reshape(len(delta), -1), ORDERS[ball], axis=1)
+
+
+def cross_entropy(logits_fn, images, labels):
+    logits = np.asarray(logits_fn(images), np.float64)
+    return np.log(np.exp(logits).sum(1)) - logits[np.arange(len(labels)), labels]
+
+
+@BALLS
+@pytest.mark.parametrize("targeted", [False, True])
+def test_stays_in_the_ball_and_among_images(attack, ball, targeted, logits_fn, images, labels):
+    extreme = np.round(images)  # every pixel at a bound
+    targets = (labels + 1) % 3 if targeted else None
+    for given in (images, extreme):
+        result = np.asarray(attack(logits_fn, given, labels, ball(0.3), targets=targets))
+        assert result.dtype == np.float32
+        assert result.min() >= 0
+        assert result.max() <= 1
+        assert (lengths(ball, result - given) <= 0.3 + 2e-7).all()
+        assert (lengths(ball, result - given) > 0.02).all()
+        classes, sign = (targets, -1) if targeted else (labels, 1)
+        gained = cross_entropy(logits_fn, result, classes) - cross_entropy(logits_fn, given, classes)
+        assert (sign * gained).mean() > 0
+
+
+@BALLS
+@pytest.mark.parametrize("targeted", [False, True])
+def test_no_radius_is_the_identity(attack, ball, targeted, logits_fn, images, labels):
+    targets = (labels + 1) % 3 if targeted else None
+    result = attack(logits_fn, images, labels, ball(0.0), targets=targets)
+    np.testing.assert_array_equal(np.asarray(result).view(np.uint32), images.view(np.uint32))
+
+
+@BALLS
+def test_a_flat_function_gives_no_nan(attack, ball):
+    result = np.asarray(attack(flat, GREY, LABELS, ball(0.1)))
+    assert np.isfinite(result).all()
+    assert (lengths(ball, result - GREY) <= 0.1 + 1e-7).all()
+
+
+@pytest.mark.parametrize(("ball", "dual"), [(attacks.Linf, 1), (attacks.L2, 2)])
+@pytest.mark.parametrize("targeted", [False, True])
+def test_on_two_linear_classes_the_margin_falls_by_the_dual_norm(attack, ball, dual, targeted):
+    labels = np.array([0, 1, 0])
+    result = attack(two_classes, GREY, labels, ball(0.1), targets=1 - labels if targeted else None)
+    margins = [np.diff(np.asarray(two_classes(images)))[:, 0] * (1 - 2 * labels) for images in (GREY, result)]
+    expected = 0.1 * np.linalg.norm((WEIGHTS[..., 0] - WEIGHTS[..., 1]).ravel(), dual)
+    tolerance = 1e-4 if attack is attacks.fgsm or ball is attacks.Linf else 0.06  # five steps round the L2 ball
+    np.testing.assert_allclose(margins[1] - margins[0], expected, rtol=tolerance)
+
+
+@pytest.mark.parametrize("attack", [attacks.fgsm, ATTACKS["pgd"]], ids=["fgsm", "pgd"])
+def test_a_sweep_over_the_radius_compiles_once(attack):
+    traces = []
+
+    def function(images):
+        traces.append(None)
+        return linear(images)
+
+    attack(function, GREY, LABELS, attacks.Linf(0.1))
+    first = len(traces)
+    attack(function, GREY, LABELS, attacks.Linf(0.2))
+    attack(function, GREY, LABELS, attacks.Linf(0.3), targets=TARGETS)
+    assert len(traces) == first
+
+
+@BALLS
+def test_pgd_is_not_weaker_than_fgsm(ball, logits_fn, images, labels):
+    threat = ball(0.2)
+    strong = attacks.pgd(logits_fn, images, labels, threat, key=KEY)
+    weak = attacks.fgsm(logits_fn, images, labels, threat)
+    clean = cross_entropy(logits_fn, images, labels).mean()
+    assert cross_entropy(logits_fn, strong, labels).mean() >= cross_entropy(logits_fn, weak, labels).mean() > clean
+
+
+def bowl(images):
+    """The label's logit is least at 0.6, which a step of 0.15 from 0.5 jumps over and back."""
+    return jnp.stack([10 * (images[:, 0, 0, 0] - 0.6) ** 2, jnp.full(images.shape[0], -1.0)], 1)
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(1, 0.65), (2, 0.65), (3, 0.65)])
+def test_pgd_keeps_the_best_iterate(steps, expected):
+    image = np.full((1, 1, 1, 1), 0.5, np.float32)
+    result = attacks.pgd(bowl, image, [0], attacks.Linf(0.3), steps, step_size=0.15, random_start=False)
+    np.testing.assert_allclose(result, [[[[expected]]]], rtol=1e-6)
+
+
+def switch(images):
+    """Three classes: class 1 beats the label just below 0.2; the loss is larger at 0.8, where the label wins."""
+    x = images[:, 0, 0, 0]
+    below = jax.nn.sigmoid(200 * (0.2 - x))
+    return jnp.stack([jnp.zeros_like(x), -9 + 9.1 * below, -0.1 - 5 * below, 0.01 * (x - 0.5) - 0.1 - 5 * below], 1)
+
+
+def test_pgd_puts_success_before_loss():
+    image = np.full((1, 1, 1, 1), 0.5, np.float32)
+    label_wins = switch(image + 0.3)[0]
+    fooled = switch(image - 0.35)[0]
+    assert np.argmax(label_wins) == 0
+    assert np.argmax(fooled) == 1
+    assert jax.nn.log_softmax(label_wins)[0] < jax.nn.log_softmax(fooled)[0]
+    starts = attacks.pgd(switch, np.repeat(image, 40, 0), [0] * 40, attacks.Linf(0.35), 5, 0.001, key=KEY, restarts=4)
+    found = np.argmax(switch(starts), 1) != 0
+    once = attacks.pgd(switch, np.repeat(image, 40, 0), [0] * 40, attacks.Linf(0.35), 5, 0.001, key=KEY)
+    assert found.sum() > (np.argmax(switch(once), 1) != 0).sum() > 0, "more restarts find more, and lose none"
+
+
+def test_restarts_never_lose(logits_fn, images, labels):
+    run = functools.partial(attacks.pgd, logits_fn, images, labels, attacks.Linf(0.1), 2, key=KEY)
+    once, thrice = np.asarray(run()), np.asarray(run(restarts=3))
+    fooled = [np.argmax(np.asarray(logits_fn(result)), 1) != labels for result in (once, thrice)]
+    assert (fooled[1] >= fooled[0]).all()
+    same = fooled[0] == fooled[1]
+    gained = cross_entropy(logits_fn, thrice, labels) - cross_entropy(logits_fn, once, labels)
+    assert (gained[same] >= -1e-6).all()
+    assert (thrice != once).any()
+
+
+def test_the_key_and_the_place_in_the_call_decide_the_start(images, labels, logits_fn):
+    same = np.repeat(images[:1], 3, 0)
+    run = functools.partial(attacks.pgd, logits_fn, same, [0, 0, 0], attacks.Linf(0.2), 1, 0.0)
+    first, again, other = (np.asarray(run(key=jax.random.key(seed))) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    assert (first[0] != first[1]).any()
+    delta = np.asarray(attacks.Linf(0.2).random_start(expected_key(jax.random.key(1), 2), same.shape[1:]))
+    np.testing.assert_allclose(first[2], np.clip(same[2] + delta, 0, 1), atol=1e-7)
+
+
+def expected_key(key, index):
+    return jax.random.fold_in(jax.random.fold_in(key, index), 0)
+
+
+def test_attacks_inside_a_training_step(logits_fn, images, labels):
+    """Adversarial training: the attack is unrolled in an outer jit and differentiated past."""
+
+    @jax.jit
+    def gradient(images):
+        adversarial = attacks.pgd(logits_fn, images, labels, attacks.Linf(0.1), 2, key=KEY)
+        return jax.grad(lambda x: logits_fn(x).sum())(adversarial)
+
+    assert np.isfinite(gradient(jnp.asarray(images))).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "a random start needs a key, got None: give key=jax.random.key"),
+        ({"key": 0}, "a random start needs a key, got 0"),
+        ({"random_start": False, "restarts": 2}, "restarts=2 without a random start are all the same"),
+        ({"key": KEY, "steps": 0}, "steps=0: expected a positive integer"),
+        ({"key": KEY, "restarts": 0}, "restarts=0: expected a positive integer"),
+        ({"key": KEY, "step_size": -0.1}, "step_size=-0.1: expected a length"),
+        ({"key": KEY, "targets": [0, 1, 3]}, r"targets\[2\] is 3, but there are 3 classes"),
+        ({"key": KEY, "targets": [0]}, r"targets of shape \(1,\): expected \(3,\)"),
+        ({"key": KEY, "threat": 0.1}, r"threat=0.1: expected a threat model, such as attacks.Linf\(8 / 255\)"),
+    ],
+)
+def test_bad_settings(settings, message):
+    with pytest.raises(ValueError, match=message):
+        attacks.pgd(linear, GREY, LABELS, **({"threat": attacks.Linf(0.1)} | settings))

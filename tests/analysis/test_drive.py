@@ -1,0 +1,89 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from analysis import drive
+
+
+def affine(state, scale, shift):
+    return state * scale + shift
+
+
+@pytest.fixture(params=["python", "loop", "traced"])
+def iterate(request, monkeypatch):
+    """`drive.iterate` in each of its forms."""
+    if request.param == "loop":
+        monkeypatch.setattr(drive, "_platform", lambda tree: "gpu")
+    if request.param == "traced":
+        return lambda step, state, steps, *args: jax.jit(lambda state: drive.iterate(step, state, steps, *args))(state)
+    return drive.iterate
+
+
+@pytest.mark.parametrize("steps", [0, 1, 5])
+def test_iterate(iterate, steps):
+    expected = 1.0
+    for _ in range(steps):
+        expected = expected * 2 + 3
+    assert iterate(affine, jnp.float32(1), steps, 2.0, jnp.float32(3)) == expected
+
+
+def test_the_step_is_traced_once(iterate):
+    traces = []
+
+    def step(state, shift):
+        traces.append(None)
+        return state + shift
+
+    for steps, shift in ((4, 1.0), (7, 2.0)):
+        assert iterate(step, jnp.zeros(2), steps, shift).tolist() == [steps * shift] * 2
+    assert len(traces) == 1
+
+
+def test_a_trace_unrolls_and_can_be_differentiated():
+    gradient = jax.grad(lambda scale: drive.iterate(affine, jnp.float32(1), 3, scale, jnp.float32(0)))(2.0)
+    assert gradient == 3 * 2.0**2
+    assert "while" not in str(jax.make_jaxpr(lambda x: drive.iterate(affine, x, 3, 2.0, 1.0))(1.0))
+
+
+@pytest.mark.parametrize(("count", "batch_size", "batches"), [(5, 2, 3), (4, 2, 2), (3, 8, 1), (3, None, 1)])
+def test_in_batches(count, batch_size, batches):
+    shapes = []
+
+    def function(x, tree):
+        shapes.append(x.shape)
+        return {"sum": x + tree["y"], "rows": x[:, None]}
+
+    x, y = jnp.arange(count), np.arange(count, dtype=np.int32) * 10
+    result = drive.in_batches(function, batch_size, x, {"y": y})
+    np.testing.assert_array_equal(result["sum"], 11 * np.arange(count))
+    np.testing.assert_array_equal(result["rows"], np.arange(count)[:, None])
+    assert shapes == [(batch_size or count,)] * batches
+
+
+def test_weights_are_arguments_of_the_program():
+    weights = jnp.full((2, 3), 7.0)
+    program = str(jax.make_jaxpr(drive.call)(drive.as_argument(functools.partial(jnp.dot, weights)), weights.T))
+    assert "lambda ; a:f32[2,3] b:f32[3,2]" in program
+
+
+def test_a_partial_over_settings_stays_part_of_the_program():
+    function = drive.as_argument(functools.partial(jnp.sum, axis=1))
+    assert jax.tree.leaves(function) == []
+    assert drive.call(function, jnp.ones((2, 3))).tolist() == [3.0, 3.0]
+
+
+def test_callables_without_a_hash_are_told_apart():
+    class Scale(list):
+        def __call__(self, x):
+            return x * self[0]
+
+    assert drive.call(drive.as_argument(Scale([2.0])), 3.0) == 6.0
+    assert drive.call(drive.as_argument(Scale([4.0])), 3.0) == 12.0
+
+
+def test_what_is_not_callable_is_refused():
+    with pytest.raises(ValueError, match="3 is not callable"):
+        drive.as_argument(3)
