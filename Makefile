@@ -16,10 +16,10 @@ demo: .venv/.ready
 	$(BIN)/python -m analysis report runs/demo
 
 test: .venv/.ready
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 test-all: .venv/.ready
-	$(BIN)/pytest -m ""
+	$(BIN)/pytest -n auto --dist worksteal -m ""
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

@@ -9,3 +9,6 @@ import jax
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Scripts, some of which run in environments of their own.
+collect_ignore = ["goldens", "benchmarks"]

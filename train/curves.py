@@ -1,15 +1,15 @@
 """A run's figures over its epochs, drawn."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLOURS = {"train": "#9aa5b1", "test": "#1f5fbf"}
 
 
-def draw(metrics: Sequence[Mapping[str, Any]], title: str) -> Figure:
+def draw(metrics: Sequence[Mapping[str, Any]], title: str) -> "Figure":
     """Loss and accuracy of both splits, side by side.
 
     Args:
@@ -24,6 +24,10 @@ def draw(metrics: Sequence[Mapping[str, Any]], title: str) -> Figure:
     """
     if not metrics:
         raise ValueError("no epochs to draw: train for one first")
+    # Imported here so that `import train` stays light.
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
     figure = Figure(figsize=(9, 3.6), dpi=150, layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     epochs = [row["epoch"] for row in metrics]

@@ -47,8 +47,8 @@ def cross_entropy(logits: jax.Array, labels: jax.Array, label_smoothing: float =
       (B,) float32.
 
     Example:
-      >>> cross_entropy(jnp.zeros((1, 10)), jnp.array([3])).round(4).tolist()
-      [2.3026]
+      >>> round(float(cross_entropy(jnp.zeros((1, 10)), jnp.array([3]))[0]), 4)
+      2.3026
     """
     logits = logits.astype(jnp.float32)
     targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), label_smoothing)

@@ -15,14 +15,45 @@ with (Path(__file__).parent / "reference_counts.csv").open() as file:
     REFERENCE = {row["name"]: row for row in csv.DictReader(file)}
 
 
-@pytest.mark.parametrize("name", sorted(REFERENCE.keys() & CATALOG.keys()))
-def test_parameters_and_costs_are_the_published_ones(name):
+# Tracing is what costs time, and it grows with depth: of each family the network with the fewest convolutions is
+# traced always, the others by `make test-all`. Parameters are counted for all, always.
+SHALLOWEST = {
+    "alexnet", "vgg11", "vgg11_bn", "googlenet", "inception_v3", "resnet18", "resnet20", "resnext50_32x4d",
+    "densenet121", "mobilenet_v2", "mobilenet_v3_small", "shufflenet_v2_x0_5", "efficientnet_b0", "mnasnet0_5",
+    "squeezenet1_0", "convnext_tiny", "regnet_x_400mf", "regnet_y_400mf", "fcn_resnet50", "lraspp_mobilenet_v3_large",
+}  # fmt: skip
+# The published costs of these two count an auxiliary head that only training runs: a 3×3 convolution from 1,024 to
+# 256 channels and a 1×1 one to 21 classes, on maps of 65×65.
+AUXILIARY_MACS = dict.fromkeys(("fcn_resnet50", "deeplabv3_resnet50"), 65 * 65 * 256 * (9 * 1024 + 21))
+
+
+def test_every_published_name_is_catalogued():
+    assert not REFERENCE.keys() - CATALOG.keys()
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCE))
+def test_parameters_are_the_published_ones(name):
+    row, entry = REFERENCE[name], CATALOG[name]
+    image = jax.ShapeDtypeStruct((1, *entry.input_shape), jnp.float32)
+    shapes = jax.eval_shape(zoo.create(name).init, jax.random.key(0), image)
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes["params"])) == int(row["parameters"])
+    if row["top1"]:
+        assert entry.top1 == pytest.approx(float(row["top1"]))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in SHALLOWEST else pytest.mark.slow)
+        for name, row in sorted(REFERENCE.items())
+        if row["gmacs"]
+    ],
+)
+def test_costs_are_the_published_ones(name):
     card, row = zoo.card(name), REFERENCE[name]
     assert card.parameters == int(row["parameters"])
-    if row["gmacs"]:
-        assert card.macs / 1e9 == pytest.approx(float(row["gmacs"]), rel=0.01, abs=5e-4)
-    if row["top1"]:
-        assert card.top1 == pytest.approx(float(row["top1"]))
+    macs = card.macs + AUXILIARY_MACS.get(name, 0)
+    assert macs / 1e9 == pytest.approx(float(row["gmacs"]), rel=0.01, abs=5e-4)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +120,8 @@ def test_equal_models_are_equal_and_hash_alike():
     assert hash(one) == hash(two)
 
 
-@pytest.mark.parametrize("name", sorted(CATALOG))
-def test_zero_classes_give_features_and_every_width_is_free(name):
+@pytest.mark.parametrize("name", sorted({entry.build: name for name, entry in reversed(CATALOG.items())}.values()))
+def test_zero_classes_give_features(name):
     entry = CATALOG[name]
     model = zoo.create(name, num_classes=0)
     image = jax.ShapeDtypeStruct((2, *entry.input_shape), jnp.float32)

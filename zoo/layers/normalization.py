@@ -56,7 +56,12 @@ class BatchNorm:
             dtype=dtype,
             scale_init=scale_init,
             name=name,
-        )(x)
+        )(_wide(x))
+
+
+def _wide(x: jax.Array) -> jax.Array:
+    """Half precision as float32, in which statistics are taken and parameters kept."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +84,7 @@ class GroupNorm:
             raise ValueError(f"GroupNorm(groups={self.groups}) does not divide the {x.shape[-1]} channels of '{name}'")
         return nn.GroupNorm(
             num_groups=self.groups, epsilon=self.epsilon, dtype=dtype, scale_init=scale_init, name=name
-        )(x)
+        )(_wide(x))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +101,7 @@ class LayerNorm:
 
     def __call__(self, x, *, train, name, dtype=None, scale_init=nn.initializers.ones_init()):
         """Normalize (…, C) features; the variables are `scale` and `bias`."""
-        return nn.LayerNorm(epsilon=self.epsilon, dtype=dtype, scale_init=scale_init, name=name)(x)
+        return nn.LayerNorm(epsilon=self.epsilon, dtype=dtype, scale_init=scale_init, name=name)(_wide(x))
 
 
 @dataclasses.dataclass(frozen=True)

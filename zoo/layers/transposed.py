@@ -189,7 +189,7 @@ def checkerboard(x: jax.Array, period: int = 2) -> jax.Array:
       ValueError: an image smaller than the period, or a period below 2.
 
     Example:
-      >>> float(checkerboard(jnp.indices((4, 4)).sum(0)[..., None] % 2 * 1.0)[0])
+      >>> float(checkerboard(jnp.tile(jnp.eye(2), (2, 2))[..., None])[0])
       1.0
     """
     per_axis(period, 1, "period", minimum=2)
