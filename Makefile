@@ -12,7 +12,7 @@ BIN := .venv/bin
 	touch $@
 
 demo: .venv/.ready
-	$(BIN)/python -m train resnet20 --dataset digits --epochs 20 --seed 0 --out runs/demo
+	$(BIN)/python -m train resnet20 --dataset digits --size 16 --epochs 20 --seed 0 --out runs/demo
 	$(BIN)/python -m analysis report runs/demo
 
 test: .venv/.ready
