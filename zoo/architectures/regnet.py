@@ -25,7 +25,7 @@ def stage_widths(depth: int, initial: int, slope: float, step: float, group_widt
 
     Block j wants the width :math:`w_0 + w_a j`; it gets :math:`w_0 w_m^s` for the nearest integer s,
     rounded to a multiple of 8. Equal widths make a stage, and its width is then rounded to a
-    multiple of the group width.
+    multiple of the group width, halves up.
 
     Args:
       depth: number of blocks d.
@@ -160,13 +160,21 @@ class RegNet(nn.Module):
 
 
 PAPER = Paper("Designing Network Design Spaces", 2020, "arXiv:2003.13678")
+TIES = "widths 64, 144, 320, 784 as in torchvision, which rounds halves up; the paper's are 64, 128, 320, 768"
 
 
 def _regnet(
-    depth: int, initial: int, slope: float, step: float, group_width: int, top1: float, squeeze: float = 0.0
+    depth: int,
+    initial: int,
+    slope: float,
+    step: float,
+    group_width: int,
+    top1: float,
+    squeeze: float = 0.0,
+    note: str = "",
 ) -> Variant:
     fields = {"depth": depth, "initial": initial, "slope": slope, "step": step, "group_width": group_width}
-    return Variant(RegNet, fields | {"squeeze": squeeze}, PAPER, top1=top1)
+    return Variant(RegNet, fields | {"squeeze": squeeze}, PAPER, top1=top1, note=note)
 
 
 VARIANTS = {
@@ -175,7 +183,7 @@ VARIANTS = {
     "regnet_x_1_6gf": _regnet(18, 80, 34.01, 2.25, 24, 77.040),
     "regnet_x_3_2gf": _regnet(25, 88, 26.31, 2.25, 48, 78.364),
     "regnet_y_400mf": _regnet(16, 48, 27.89, 2.09, 8, 74.046, squeeze=0.25),
-    "regnet_y_800mf": _regnet(14, 56, 38.84, 2.40, 16, 76.420, squeeze=0.25),
+    "regnet_y_800mf": _regnet(14, 56, 38.84, 2.40, 16, 76.420, squeeze=0.25, note=TIES),
     "regnet_y_1_6gf": _regnet(27, 48, 20.71, 2.65, 24, 77.950, squeeze=0.25),
     "regnet_y_3_2gf": _regnet(21, 80, 42.63, 2.66, 24, 78.948, squeeze=0.25),
 }
