@@ -34,7 +34,7 @@ class OnBackbone(nn.Module):
 
     def __post_init__(self) -> None:
         """Bring the fields of the model and of its backbone together."""
-        if not hasattr(self.backbone, "features"):
+        if not callable(getattr(self.backbone, "features", None)):
             raise ValueError(f"backbone={self.backbone!r}: expected a module with `features`, such as ResNet")
         wanted = {name: value for name, value in self._settings().items() if value is not None}
         for name in wanted:
@@ -116,7 +116,8 @@ class DensePrediction(OnBackbone):
         x = self._decode(stages, train)
         if not self.num_classes:
             return x
-        sizes = images.shape[1:3]
+        _, height, width, _ = images.shape
+        sizes = (height, width)
         if self.auxiliary:
             auxiliary = AuxiliaryMap(num_classes=self.num_classes, sizes=sizes, name="aux", **self._shared)
             auxiliary([*stages.values()][-2], train)
