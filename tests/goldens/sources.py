@@ -194,5 +194,6 @@ SOURCES = {
     "wide_resnet28_10": Source(_wide_resnet28_10, {"stem": "stem.conv"} | _WIDE, sizes=((32, 32), (26, 37))),
     "regnet_x_400mf": Source(_torchvision("regnet_x_400mf"), _REGNET),
     "regnet_y_400mf": Source(_torchvision("regnet_y_400mf"), _REGNET, sizes=((170, 214), (224, 224))),
-    "convnext_tiny": Source(_torchvision("convnext_tiny"), _CONVNEXT, sizes=((170, 214), (224, 224))),
+    # Small features, or an epsilon of 1e-6 would not show.
+    "convnext_tiny": Source(_torchvision("convnext_tiny"), _CONVNEXT, sizes=((170, 214), (224, 224)), gain=0.01),
 }
