@@ -6,6 +6,7 @@ PyTorch is compared where there is a Python that has it (`TORCH_PYTHON`, or `.ve
 
 import argparse
 import statistics
+import time
 
 import jax
 import jax.numpy as jnp
@@ -23,12 +24,15 @@ def medians(runs: dict[str, Run], budget: float) -> dict[str, float]:
       budget: seconds for each contender.
     """
     first = {name: run() for name, run in runs.items()}
-    rounds = {name: max(3, min(25, int(budget / seconds))) for name, seconds in first.items()}
+    rounds = {name: max(1, min(25, int(budget / seconds))) for name, seconds in first.items()}
     times: dict[str, list[float]] = {name: [] for name in runs}
+    order = list(runs)
     for turn in range(max(rounds.values())):
-        for name, run in runs.items():
+        for name in order:
             if turn < rounds[name]:
-                times[name].append(run())
+                time.sleep(0.02)  # the threads of the one before spin for a while after their work
+                times[name].append(runs[name]())
+        order.append(order.pop(0))
     return {name: statistics.median(values) for name, values in times.items()}
 
 

@@ -7,10 +7,10 @@ program holds one form only, and `jax.export` for several platforms holds each.
 
 | case on CPU | form in `zoo.layers.forms` | native is slower by: forward, gradient |
 |---|---|---|
-| 1×1 without padding | `matmul_form` | 1.3–2.5, 3–6 |
-| depthwise, up to 81 taps | `depthwise_form`, gradients by hand | 30–60, 10–30 |
-| other groups | `merged_form`: at most 8 dense convolutions of at least 16 channels | 10, 300 |
-| transposed with stride, one group | `subpixel_form`, gradients by hand | 1.6–2.4, 20 or more |
+| 1×1 without padding | `matmul_form` | 1.4–2.1, 3–7 |
+| depthwise, up to 81 taps | `depthwise_form`, gradients by hand | 17–50, 15–33 |
+| other groups | `merged_form`: at most 8 dense convolutions of at least 16 channels | 12, 160 |
+| transposed with stride, one group | `subpixel_form`, gradients by hand | 2.5–3, 17–20 |
 | transposed, depthwise | `depthwise_transposed` | as depthwise |
 | everything else | native | 1, 1 |
 
