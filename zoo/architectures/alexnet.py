@@ -70,8 +70,7 @@ class AlexNet(nn.Module):
         return {"stage1": stage1, "stage2": Stage(blocks, name="stage2")(x, train)}
 
     def _across(self, x: jax.Array, name: str) -> jax.Array:
-        # The layer divides the sum by n = 5, the paper does not.
-        return LocalResponseNorm(n=5, k=2.0, alpha=5e-4, beta=0.75, name=name)(x) if self.response_norm else x
+        return LocalResponseNorm(name=name)(x) if self.response_norm else x
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:

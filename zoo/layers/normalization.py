@@ -116,10 +116,10 @@ class NoNorm:
 class LocalResponseNorm(nn.Module):
     r"""Divide each channel by the energy of its neighbours among the channels; no variables.
 
-    .. math:: y_c = x_c \Big/ \Big(k + \frac{\alpha}{n} \sum_{|c' - c| \le n / 2} x_{c'}^2 \Big)^\beta
+    .. math:: y_c = x_c \Big/ \Big(k + \alpha \sum_{|c' - c| \le n / 2} x_{c'}^2 \Big)^\beta
 
-    The sum is divided by n, as PyTorch and Caffe do; the paper's formula does not, so
-    `alpha=n * 1e-4` gives its letter.
+    The formula and the constants are AlexNet's. PyTorch and Caffe divide the sum by n: give their
+    alpha divided by n.
 
     Attributes:
       n: channels that a sum runs over; fewer at the ends.
@@ -147,4 +147,4 @@ class LocalResponseNorm(nn.Module):
         padding = ((0, 0),) * (x.ndim - 1) + ((n // 2, (n - 1) // 2),)
         zero = np.zeros((), x.dtype)  # a traced zero hides the sum from automatic differentiation
         energy = lax.reduce_window(jnp.square(x), zero, lax.add, (*last, n), (*last, 1), padding)
-        return x * (self.k + self.alpha / n * energy) ** -self.beta
+        return x * (self.k + self.alpha * energy) ** -self.beta

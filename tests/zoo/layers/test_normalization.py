@@ -13,7 +13,7 @@ def test_local_response_normalization_by_definition(n, normal):
     y = LocalResponseNorm(n=n).apply({}, jnp.asarray(x))
     for channel in range(7):
         near = x[..., max(0, channel - n // 2) : channel + (n - 1) // 2 + 1].astype(np.float64)
-        divisor = (2.0 + 1e-4 / n * (near**2).sum(-1)) ** 0.75
+        divisor = (2.0 + 1e-4 * (near**2).sum(-1)) ** 0.75
         np.testing.assert_allclose(y[..., channel], x[..., channel] / divisor, rtol=1e-5)
 
 
