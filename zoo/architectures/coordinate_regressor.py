@@ -10,7 +10,7 @@ import jax
 
 from zoo.layers.composite import Activation, ConvNorm
 from zoo.layers.coordinate import add_coordinates
-from zoo.layers.normalization import NoNorm, Norm
+from zoo.layers.normalization import BatchNorm, Norm
 from zoo.layers.pooling import global_avg_pool
 from zoo.variant import Paper, Variant
 
@@ -27,7 +27,7 @@ class CoordinateRegressor(nn.Module):
       num_classes: width of the output: row and column of the object's centre, as fractions of the
         image's height and width; 0: the last hidden layer.
       act: the activation everywhere; None: ReLU.
-      norm: the normalization of the convolutions; none by default.
+      norm: the normalization of the convolutions.
       dtype: type of the computation.
 
     Example:
@@ -41,13 +41,13 @@ class CoordinateRegressor(nn.Module):
     coordinates: bool = True
     num_classes: int = 2
     act: Activation | None = None
-    norm: Norm = NoNorm()
+    norm: Norm = BatchNorm()
     dtype: Any = None
 
     @nn.compact
     def features(self, images: jax.Array, train: bool = False) -> dict[str, jax.Array]:
         """Outputs of the stages by name: (N, H, W, C) images."""
-        shared = {"use_bias": True, "act": self.act or nn.relu, "norm": self.norm, "dtype": self.dtype}
+        shared = {"act": self.act or nn.relu, "norm": self.norm, "dtype": self.dtype}
         x = add_coordinates(images) if self.coordinates else images
         x, stages = ConvNorm(self.widths[0], 1, name="stem", **shared)(x, train), dict[str, jax.Array]()
         for index, width in enumerate(self.widths, start=1):
