@@ -32,8 +32,8 @@ def oriented_lines(size: int = 5, orientations: int = 8) -> np.ndarray:
       (size, size, 1, orientations), each template of length 1.
 
     Example:
-      >>> oriented_lines(3, 2)[:, :, 0, 1].astype(bool).astype(int).tolist()
-      [[0, 1, 0], [0, 1, 0], [0, 1, 0]]
+      >>> oriented_lines(3, 2)[:, :, 0, 1].round(2).tolist()
+      [[0.0, 0.58, 0.0], [0.0, 0.58, 0.0], [0.0, 0.58, 0.0]]
     """
     across = [_distances(size, np.pi * index / orientations)[0] for index in range(orientations)]
     return _unit(np.stack([np.maximum(0, 1 - np.abs(line)) for line in across], axis=-1)[:, :, None])
