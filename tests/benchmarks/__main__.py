@@ -1,118 +1,41 @@
-"""`make bench`: our layers against `flax.linen` and PyTorch, taking turns in one run.
+"""`make bench`: our layers against `flax.linen` and PyTorch, our networks against torchvision, taking turns in one run.
 
-PyTorch is compared where there is a Python that has it (`TORCH_PYTHON`, or `.venv-torch`, made by
-`python3.11 -m venv .venv-torch && .venv-torch/bin/pip install torch==2.13.0 numpy`).
+PyTorch is compared where there is a Python that has it (`TORCH_PYTHON`, or `.venv-torch`, made as
+`tests/goldens/make.py` says).
 """
 
 import argparse
-import statistics
-import time
 
 import jax
-import jax.numpy as jnp
 
-from tests.benchmarks.cases import CASES, Case
-from tests.benchmarks.contenders import Run, Torch, flax, ours, prepare, timed
-from zoo.layers import Conv, DeformableConv, convolution, dense_kernel_to_conv, max_pool
+from tests.benchmarks import cases, layers, models
+from tests.benchmarks.contenders import Torch
 
-
-def medians(runs: dict[str, Run], budget: float) -> dict[str, float]:
-    """Median seconds of each contender, taking turns; a slow one sits out some rounds, to keep to the budget.
-
-    Args:
-      runs: by name, a function that runs once and returns its seconds.
-      budget: seconds for each contender.
-    """
-    first = {name: run() for name, run in runs.items()}
-    rounds = {name: max(1, min(25, int(budget / seconds))) for name, seconds in first.items()}
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    order = list(runs)
-    for turn in range(max(rounds.values())):
-        for name in order:
-            if turn < rounds[name]:
-                time.sleep(0.02)  # the threads of the one before spin for a while after their work
-                times[name].append(runs[name]())
-        order.append(order.pop(0))
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def compare(case: Case, torch: Torch, budget: float) -> str:
-    """One row of the table."""
-    cells = [f"{case.name:<26}"]
-    compilation = []
-    for what in ("forward", "gradient"):
-        mine, seconds = prepare(ours(case), case, what)
-        theirs, _ = prepare(flax(case), case, what)
-        compilation.append(f"{seconds:.2f}")
-        runs = {"ours": mine, "flax": theirs}
-        if torch.version and jax.default_backend() == "cpu":
-            runs["torch"] = torch.prepare(case, what)
-        result = medians(runs, budget)
-        against = f"{result['ours'] / result['torch']:9.2f}" if "torch" in result else f"{'–':>9}"
-        cells.append(f"{1e3 * result['ours']:9.2f} {result['flax'] / result['ours']:9.2f} {against}")
-    return " | ".join([*cells, " ".join(f"{c:>6}" for c in compilation)])
-
-
-def deformable(budget: float) -> str:
-    """What the freedom of a deformable convolution costs."""
-    x = jax.random.normal(jax.random.key(0), (8, 32, 32, 64))
-    runs, gradients = {}, {}
-    for name, layer in {"standard": Conv(64, 3), "deformable": DeformableConv(64, 3)}.items():
-        variables = layer.init(jax.random.key(1), x)
-        spread = lambda leaf: leaf + 0.1 * jax.random.normal(jax.random.key(2), leaf.shape)  # noqa: E731
-        variables = jax.tree.map(spread, variables)
-        loss = lambda variables, x, layer=layer: layer.apply(variables, x).sum()  # noqa: E731
-        runs[name] = timed(layer.apply, variables, x)[0]
-        gradients[name] = timed(jax.grad(loss, (0, 1)), variables, x)[0]
-    forward, gradient = (medians(contenders, budget) for contenders in (runs, gradients))
-    return (
-        "deformable 3×3, 64 channels, 32², against the standard convolution: "
-        f"forward {forward['deformable'] / forward['standard']:.1f} times its time, "
-        f"gradient {gradient['deformable'] / gradient['standard']:.1f}"
-    )
-
-
-def dense_as_convolution(budget: float) -> str:
-    """A 32-pixel network on 64 pixels: once, with its dense layer as a convolution, against crop by crop."""
-    keys = jax.random.split(jax.random.key(0), 5)
-    kernels = [jax.random.normal(k, (3, 3, i, o)) for k, i, o in zip(keys, (3, 32, 64), (32, 64, 64), strict=False)]
-    dense = jax.random.normal(keys[3], (2 * 2 * 64, 10))
-
-    def network(x):
-        for kernel in kernels:
-            x = max_pool(jax.nn.relu(convolution(x, kernel, padding="VALID")), 2)
-        return convolution(x, dense_kernel_to_conv(dense, 2), padding="VALID")
-
-    image = jax.random.normal(keys[4], (1, 64, 64, 3))
-    side = jax.eval_shape(network, image).shape[1]
-    crops = jnp.concatenate(
-        [image[:, 8 * i : 8 * i + 32, 8 * j : 8 * j + 32] for i in range(side) for j in range(side)]
-    )
-    images = {"once": image, "crops": crops, "one crop": crops[:1]}
-    result = medians({name: timed(network, x)[0] for name, x in images.items()}, budget)
-    return (
-        f"dense layer as convolution, 32-pixel network on 64²: {side}×{side} answers at "
-        f"{result['once'] / result['one crop']:.1f} times the cost of one, "
-        f"against {result['crops'] / result['one crop']:.1f} crop by crop"
-    )
+NAMES = {"layers": [case.name for case in cases.CASES], "models": list(models.NAMES)}
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--only", default="", help="part of a case's name")
-    parser.add_argument("--budget", type=float, default=1.5, help="seconds for each contender and direction")
-    arguments = parser.parse_args()
+    parser.add_argument("--suite", choices=NAMES, help="one of the tables (default: both)")
+    parser.add_argument("--only", default="", help="part of a case's or network's name")
+    parser.add_argument(
+        "--budget", type=float, help="seconds for each contender and direction (default: layers 1.5, models 8)"
+    )
+    parser.add_argument("--batch", type=int, help="images for networks (default: 8 on a CPU, 256 elsewhere)")
+    given = parser.parse_args()
+    suites = [given.suite] if given.suite else list(NAMES)
+    chosen = {suite: [name for name in NAMES[suite] if given.only in name] for suite in suites}
+    if not any(chosen.values()):
+        parser.error(
+            f"--only {given.only!r} is part of none of {', '.join(name for suite in suites for name in NAMES[suite])}"
+        )
     torch = Torch()
     print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}; torch {torch.version or 'not found'}")
-    print("ms: ours; flax: its time over ours; torch: our time over its; gradient: output and both gradients\n")
-    head = f"{'ms':>9} {'flax/ours':>9} {'ours/torch':>9}"
-    print(" | ".join([f"{'(8,56,56,128) unless said':<26}", head, head, "compile s"]))
-    for case in CASES:
-        if arguments.only in case.name:
-            print(compare(case, torch, arguments.budget), flush=True)
-    if not arguments.only:
-        print(deformable(arguments.budget), dense_as_convolution(arguments.budget), sep="\n")
+    if chosen.get("layers"):
+        layers.table(given.only, torch, given.budget or 1.5)
+    if chosen.get("models"):
+        models.table(given.only, torch, given.budget or 8.0, given.batch)
 
 
 if __name__ == "__main__":

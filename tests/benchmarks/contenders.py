@@ -1,11 +1,9 @@
 """Who is timed: our layers, `flax.linen`, and PyTorch in a process of its own."""
 
-import dataclasses
 import json
 import os
 import pathlib
 import subprocess
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +11,8 @@ import flax.linen as nn
 import jax
 
 from tests.benchmarks.cases import Case
+from tests.benchmarks.timing import Run, timed
 from zoo.layers import Conv, TransposedConv
-
-Run = Callable[[], float]
 
 
 def ours(case: Case) -> nn.Module:
@@ -41,21 +38,6 @@ def flax(case: Case) -> nn.Module:
         feature_group_count=case.groups,
         use_bias=False,
     )
-
-
-def timed(function: Callable, *operands: Any) -> tuple[Run, float]:
-    """One timed run of a function that is compiled here, and the seconds that its compilation took."""
-    start = time.perf_counter()
-    compiled = jax.jit(function).lower(*operands).compile()
-    seconds = time.perf_counter() - start
-    jax.block_until_ready(compiled(*operands))
-
-    def run() -> float:
-        start = time.perf_counter()
-        jax.block_until_ready(compiled(*operands))
-        return time.perf_counter() - start
-
-    return run, seconds
 
 
 def prepare(layer: nn.Module, case: Case, what: str) -> tuple[Run, float]:
@@ -103,12 +85,12 @@ class Torch:
             raise RuntimeError("the torch process ended: run its Python on tests/benchmarks/torch_worker.py to see why")
         return line.strip()
 
-    def prepare(self, case: Case, what: str) -> Run:
-        """One timed run of a case."""
-        request = json.dumps(dataclasses.asdict(case) | {"padding": case.padding, "what": what})
+    def prepare(self, request: dict[str, Any]) -> Run:
+        """One timed run of what `torch_worker` understands: the fields of a case, and `"what"` to run of it."""
+        line = json.dumps(request)
 
         def run() -> float:
-            self.process.stdin.write(request + "\n")  # type: ignore[union-attr]
+            self.process.stdin.write(line + "\n")  # type: ignore[union-attr]
             self.process.stdin.flush()  # type: ignore[union-attr]
             return float(self._answer())
 
