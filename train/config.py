@@ -101,7 +101,7 @@ class Config:
 
     Attributes:
       model: a catalogued name.
-      dataset: `digits`, `scenes`, `folder:PATH` or `tfds:NAME`.
+      dataset: `digits`, `scenes[:WATERMARK]`, `folder:PATH` or `tfds:NAME`.
       epochs: passes over the training images.
       batch_size: images a step.
       learning_rate: its peak; None: the optimizer's own.

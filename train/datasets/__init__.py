@@ -15,21 +15,23 @@ class Source(NamedTuple):
     Attributes:
       module: has a function `load`, imported only when asked for.
       form: what a user types.
-      argument: whether the name goes on after a colon; `load` then takes that as its first argument.
+      argument: what `load` calls that which stands after a colon; None: nothing does.
+      optional: whether the colon and what follows may be left out.
       largest_default_size: no image is made larger than this, in pixels, unless asked for; None: no limit.
     """
 
     module: str
     form: str
-    argument: bool = False
+    argument: str | None = None
+    optional: bool = False
     largest_default_size: int | None = None
 
 
 SOURCES = {
     "digits": Source("train.datasets.digits", "digits", largest_default_size=64),
-    "scenes": Source("train.datasets.scenes", "scenes", largest_default_size=64),
-    "folder": Source("train.datasets.folder", "folder:PATH", argument=True),
-    "tfds": Source("train.datasets.tfds", "tfds:NAME", argument=True),
+    "scenes": Source("train.datasets.scenes", "scenes[:WATERMARK]", "watermark", True, largest_default_size=64),
+    "folder": Source("train.datasets.folder", "folder:PATH", "path"),
+    "tfds": Source("train.datasets.tfds", "tfds:NAME", "name"),
 }
 
 
@@ -37,7 +39,8 @@ def load(name: str, size: int, seed: int = 0) -> Dataset:
     """Load a data set with images of one size.
 
     Args:
-      name: `digits`, `scenes`, `folder:PATH` (one sub-folder a class) or `tfds:NAME`.
+      name: `digits`, `scenes` (`scenes:class` and `scenes:shuffled` with a watermark), `folder:PATH` (one
+        sub-folder a class) or `tfds:NAME`.
       size: height and width in pixels.
       seed: draws what the source draws: the split of a folder, the scenes. The split of the digits is fixed.
 
@@ -54,8 +57,8 @@ def load(name: str, size: int, seed: int = 0) -> Dataset:
     source, argument = find(name)
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise ValueError(f"size={size!r}: expected a positive number of pixels")
-    positional = (argument,) if source.argument else ()
-    return importlib.import_module(source.module).load(*positional, size=size, seed=seed)
+    named = {source.argument: argument} if source.argument and argument else {}
+    return importlib.import_module(source.module).load(size=size, seed=seed, **named)
 
 
 def find(name: str) -> tuple[Source, str]:
@@ -69,7 +72,8 @@ def find(name: str) -> tuple[Source, str]:
     if kind not in SOURCES:
         raise ValueError(f"unknown dataset {name!r}{did_you_mean(kind, SOURCES)}; there are {forms}")
     source = SOURCES[kind]
-    if source.argument != bool(argument) or bool(colon) != bool(argument):
+    fits = source.argument and argument if colon else source.optional or not source.argument
+    if not fits:
         raise ValueError(f"dataset {name!r}: expected {source.form}")
     return source, argument
 

@@ -156,7 +156,7 @@ def load(
         if mark not in get_args(Watermark):
             raise ValueError(f"watermark={mark!r}: expected one of {', '.join(get_args(Watermark))}")
     return Dataset(
-        "scenes",
+        "scenes" if watermark == "none" else f"scenes:{watermark}",
         _render(size, seed, 0, count, watermark),
         _render(size, seed, 1, test_count, test_watermark),
         CLASSES,

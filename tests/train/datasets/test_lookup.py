@@ -1,8 +1,10 @@
+import functools
+
 import numpy as np
 import pytest
 
 from train import datasets
-from train.datasets import Dataset, Split
+from train.datasets import Dataset, Split, scenes
 
 
 @pytest.mark.parametrize(
@@ -12,11 +14,22 @@ from train.datasets import Dataset, Split
         ("digits:8", "expected digits"),
         ("folder", "expected folder:PATH"),
         ("tfds:", "expected tfds:NAME"),
+        ("scenes:", r"expected scenes\[:WATERMARK\]"),
+        ("scenes:on", "none, class, shuffled"),
     ],
 )
 def test_unknown_names_are_refused_with_what_there_is(name, hint):
     with pytest.raises(ValueError, match=hint):
-        datasets.load(name, size=8)
+        datasets.load(name, size=16)
+
+
+def test_scenes_are_found_with_and_without_a_watermark(monkeypatch):
+    monkeypatch.setattr(scenes, "load", functools.partial(scenes.load, count=20, test_count=10))
+    plain, marked = datasets.load("scenes", size=16), datasets.load("scenes:class", size=16)
+    assert (plain.name, marked.name) == ("scenes", "scenes:class")
+    expected = scenes.load(16, watermark="class")
+    np.testing.assert_array_equal(marked.train.images, expected.train.images)
+    assert plain.fingerprint() != marked.fingerprint()
 
 
 @pytest.mark.parametrize("size", [0, -1, 8.0, True])
