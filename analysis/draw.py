@@ -138,6 +138,66 @@ def grid(images: ArrayLike, titles: Sequence[str] | None = None, columns: int = 
 
 
 @mpl.rc_context(STYLE)
+def mosaic(
+    images: ArrayLike,
+    titles: Sequence[str] | None = None,
+    notes: Mapping[int, str] | None = None,
+    columns: int | None = None,
+    boxes: ArrayLike | None = None,
+    side: float = 0.75,
+) -> Figure:
+    """Many small images on one sheet, numbered, with a word under those that need one.
+
+    Args:
+      images: (N, H, W, C) in [0, 1], one or three channels.
+      titles: one an image, above it; None: its number.
+      notes: words under some of them, by number.
+      columns: images in a row; None: as many as make the sheet about square, at most 12.
+      boxes: (N, 4) top, left, bottom and right of a frame in each, in pixels; None: none.
+      side: width of a tile in inches.
+
+    Returns:
+      A figure with one axes, in inches.
+
+    Raises:
+      ValueError: images of another shape, or not one title each.
+
+    Example:
+      >>> figure = mosaic(np.zeros((3, 8, 8, 1)), notes={1: "dead"})
+      >>> [text.get_text() for text in figure.axes[0].texts]
+      ['0', '1', 'dead', '2']
+    """
+    images, notes = rgb(images), notes or {}
+    count, pixels, across = images.shape[:3]
+    titles = [str(number) for number in range(count)] if titles is None else titles
+    if len(titles) != count:
+        raise ValueError(f"{len(titles)} titles for {count} images: give one each")
+    columns = min(count, columns or min(12, math.ceil(math.sqrt(1.4 * count))))
+    tall, line = side * pixels / across, 0.14
+    step = tall + line * (2 if notes else 1) + 0.06
+    rows = math.ceil(count / columns)
+    size = columns * (side + 0.06) + 0.06, rows * step + 0.06
+    figure = Figure(figsize=size)
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, size[0]), ylim=(size[1], 0))
+    axes.set_axis_off()
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        left, top = column * (side + 0.06) + 0.06, row * step + 0.04 + line
+        extent = (left, left + side, top + tall, top)
+        axes.imshow(image, interpolation="nearest", vmin=0, vmax=1, extent=extent, aspect="auto")
+        axes.text(left, top - 0.03, titles[index], fontsize=7, va="bottom")
+        if index in notes:
+            axes.text(left, top + tall + 0.03, notes[index], fontsize=7, va="top", color=PALETTE["second"])
+        if boxes is not None:
+            upper, start, lower, end = np.asarray(boxes)[index] * side / across
+            frame = mpl.patches.Rectangle((left + start, top + upper), end - start, lower - upper)
+            frame.set(fill=False, edgecolor=PALETTE["second"], linewidth=0.9)
+            axes.add_patch(frame)
+    axes.set(xlim=(0, size[0]), ylim=(size[1], 0))
+    return figure
+
+
+@mpl.rc_context(STYLE)
 def overlay(
     images: ArrayLike,
     maps: ArrayLike,
