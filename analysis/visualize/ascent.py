@@ -1,0 +1,144 @@
+"""The loop behind every picture made by optimisation: Adam on the coordinates of an image.
+
+Maximisation, inversion and caricatures differ in their objective alone.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from analysis import checks, drive
+from analysis.visualize import transforms
+from analysis.visualize.parametrization import Fourier, Parametrization, Pixels
+
+ADAM = optax.scale_by_adam()
+PARAMETRIZATIONS = {"fourier": Fourier(), "pixels": Pixels()}
+
+
+class Plan(NamedTuple):
+    """How to climb, whatever the objective.
+
+    Attributes:
+      parametrization: the coordinates.
+      transforms: (key, image) → image functions through which the objective sees the images.
+      regularizers: images → (N,) penalties.
+      steps: number of steps.
+      first, last: learning rates; the rate goes from one to the other in a straight line.
+    """
+
+    parametrization: Parametrization
+    transforms: tuple[transforms.Transform, ...]
+    regularizers: tuple[Callable, ...]
+    steps: int
+    first: float
+    last: float
+
+
+def plan(
+    parametrization: str | Parametrization,
+    transforms: Sequence[transforms.Transform],
+    regularizers: Sequence[Callable],
+    steps: int,
+    first: float,
+    last: float,
+) -> Plan:
+    """A plan from what a user gives, checked.
+
+    Raises:
+      ValueError: a parametrization that is unknown, functions that are none, or numbers out of range.
+    """
+    if not isinstance(parametrization, Parametrization):
+        checks.choice("parametrization", parametrization, PARAMETRIZATIONS)
+        parametrization = PARAMETRIZATIONS[parametrization]
+    for name, functions in (("transforms", transforms), ("regularizers", regularizers)):
+        if not isinstance(functions, Sequence) or not all(map(callable, functions)):
+            raise ValueError(f"{name}={functions!r}: expected a sequence of functions")
+    checks.positive("steps", steps)
+    if checks.is_concrete(first) and not 0 < first < np.inf:
+        raise ValueError(f"learning_rate={first!r}: expected a positive number")
+    # A function becomes a pytree; a regularizer of ours is one already.
+    arguments = tuple(r if not jax.tree_util.all_leaves([r]) else drive.as_argument(r) for r in regularizers)
+    return Plan(parametrization, tuple(transforms), arguments, steps, first, last)
+
+
+def keys_for(key: Any, count: int) -> jax.Array:
+    """(count,) keys, one an image: `fold_in(key, i)`.
+
+    Raises:
+      ValueError: no key.
+    """
+    if not isinstance(key, jax.Array):
+        raise ValueError(f"key={key!r}: expected a key, such as jax.random.key(0)")
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count))
+
+
+class _Climb(NamedTuple):
+    at: jax.Array
+    moments: Any
+    step: jax.Array
+    history: jax.Array
+
+
+def climb(
+    objective: Callable, plan: Plan, keys: jax.Array, start: jax.Array | tuple[int, ...]
+) -> tuple[jax.Array, jax.Array]:
+    r"""Images that make an objective large.
+
+    .. math:: z_{t+1} = \Pi\big( z_t + \mathrm{Adam}(\nabla_z [ J(\tau_t(x(z))) - \sum_r R_r(x(z)) ]) \big)
+
+    Args:
+      objective: a `Partial` (images, look) → (N,) what is to be large, where `look` shows (N, H, W, C) images
+        through this step's transforms.
+      plan: how.
+      keys: (N,), one an image.
+      start: (N, H, W, C) images in [0, 1] to start at, or the shape (H, W, C) of one, to start at noise.
+
+    Returns:
+      (N, H, W, C) images in [0, 1], and (N, steps) the objective before each step.
+    """
+    drawn, viewed = jax.vmap(lambda key: jax.random.split(key), out_axes=1)(keys)
+    at = _start(plan.parametrization, drawn, start)
+    # The next power of two, so that the program does not depend on every number of steps.
+    history = jnp.zeros((len(keys), 1 << (plan.steps - 1).bit_length()), jnp.float32)
+    state = _Climb(at, jax.vmap(ADAM.init)(at), jnp.int32(0), history)
+    step = _Step(plan.parametrization, plan.transforms)
+    rates = jnp.float32(plan.first), jnp.float32((plan.last - plan.first) / plan.steps)
+    state = drive.iterate(step, state, plan.steps, objective, plan.regularizers, viewed, rates)
+    images = jnp.clip(jax.vmap(plan.parametrization.decode)(state.at), 0, 1)
+    return images, state.history[:, : plan.steps]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """One step; a class so that equal steps are equal functions."""
+
+    parametrization: Parametrization
+    transforms: tuple[transforms.Transform, ...]
+
+    def __call__(self, state, objective, regularizers, keys, rates):
+        keys = jax.vmap(jax.random.fold_in, (0, None))(keys, state.step)
+
+        def loss(at):
+            images = jax.vmap(self.parametrization.decode)(at)
+            gain = objective(images, lambda images: transforms.apply(self.transforms, keys, images))
+            penalty = sum((regularizer(images) for regularizer in regularizers), jnp.zeros_like(gain))
+            return (penalty - gain).sum(), gain
+
+        gradient, gain = jax.grad(loss, has_aux=True)(state.at)
+        change, moments = jax.vmap(ADAM.update)(gradient, state.moments)
+        first, slope = rates
+        rate = (first + slope * state.step.astype(jnp.float32)).astype(change.dtype)
+        at = jax.vmap(self.parametrization.project)(state.at - rate * change)
+        history = state.history.at[:, state.step].set(gain.astype(jnp.float32))
+        return _Climb(at, moments, state.step + 1, history)
+
+
+def _start(parametrization: Parametrization, keys: jax.Array, start: Any) -> jax.Array:
+    if isinstance(start, tuple):
+        return jax.vmap(lambda key: parametrization.start(key, start))(keys)
+    return jax.vmap(parametrization.encode)(jnp.asarray(start))
