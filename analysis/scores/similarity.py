@@ -45,7 +45,8 @@ def _ranks(values):
     """Ranks about their mean, over the number of values."""
     ordered = jnp.sort(values)
     below, up_to = (jnp.searchsorted(ordered, values, side=side) for side in ("left", "right"))
-    return (below + up_to).astype(jnp.float32) / (2 * values.size) - 0.5
+    # Integers first, so that equal values end at exactly zero.
+    return (below + up_to - values.size).astype(jnp.float32) / values.size
 
 
 def structural_similarity(maps: Any, others: Any, window: int = 7) -> jax.Array:
