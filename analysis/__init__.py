@@ -8,6 +8,37 @@ adversarial = attacks.pgd(logits_fn, images, labels, attacks.Linf(8 / 255), key=
 """
 
 from analysis import attacks, drive, taps
-from analysis.attribution import grad_cam, occlusion, saliency
+from analysis.attribution import (
+    cam,
+    deconvnet,
+    grad_cam,
+    grad_cam_plus_plus,
+    guided_backprop,
+    guided_grad_cam,
+    input_times_gradient,
+    integrated_gradients,
+    occlusion,
+    saliency,
+    score_cam,
+    smoothgrad,
+)
+from analysis.taps import neurons
 
-__all__ = ["attacks", "drive", "grad_cam", "occlusion", "saliency", "taps"]
+__all__ = [
+    "attacks",
+    "cam",
+    "deconvnet",
+    "drive",
+    "grad_cam",
+    "grad_cam_plus_plus",
+    "guided_backprop",
+    "guided_grad_cam",
+    "input_times_gradient",
+    "integrated_gradients",
+    "neurons",
+    "occlusion",
+    "saliency",
+    "score_cam",
+    "smoothgrad",
+    "taps",
+]

@@ -11,7 +11,8 @@ What is computed is the same everywhere; how is decided here and nowhere else.
 
 import dataclasses
 import functools
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import jax
@@ -116,15 +117,83 @@ def in_batches(function: Callable[..., T], batch_size: int | None, *trees: Any) 
       >>> in_batches(lambda x: 2 * x, 2, jnp.arange(5)).tolist()
       [0, 2, 4, 6, 8]
     """
-    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
-        raise ValueError(f"batch_size={batch_size!r}: expected a positive integer, or None for all at once")
+    _check_batch_size(batch_size)
     count = jax.tree.leaves(trees)[0].shape[0]
     size = batch_size or count
     results = []
-    for start in range(0, count, size):
+    for start in _with_progress(range(0, count, size)):
         rows = np.minimum(np.arange(start, start + size), count - 1)
         results.append(function(*jax.tree.map(lambda leaf, rows=rows: leaf[rows], trees)))
     return jax.tree.map(lambda *parts: jnp.concatenate(parts)[:count], *results)
+
+
+def sum_over_samples(function: Callable[..., T], samples: int, batch_size: int | None, *trees: Any) -> T:
+    """For any number of examples, the sum of a function over samples of each, `batch_size` samples at a time.
+
+    A batch holds all samples of some examples, or some samples of one: always the same shape for the same
+    `batch_size` and `samples`, so that an example's sum is the same bits whoever else is in the call. Sums are
+    kept, samples are not: memory does not grow with their number.
+
+    Args:
+      function: takes the numbers of the samples, (rows,) integers below `samples`, and trees with as many rows,
+        each the example that its sample belongs to; gives a tree with as many rows.
+      samples: samples of each example.
+      batch_size: samples held at once; None: all of them.
+      *trees: arrays, or trees of them, with one row an example.
+
+    Returns:
+      The sums of what `function` gives, with one row an example.
+
+    Raises:
+      ValueError: a batch size that is not a positive integer.
+
+    Example:
+      >>> sum_over_samples(lambda sample, x: sample * x, 3, 2, jnp.arange(1, 3)).tolist()
+      [3, 6]
+    """
+    _check_batch_size(batch_size)
+    size = batch_size or samples * jax.tree.leaves(trees)[0].shape[0]
+    parts = -(-samples // size)  # of one example, equally large, so that little is computed for nothing
+    width = -(-samples // parts)
+
+    def of_rows(*trees):
+        rows = jax.tree.leaves(trees)[0].shape[0]
+        spread = jax.tree.map(lambda leaf: leaf[np.repeat(np.arange(rows), width)], trees)
+        total = None
+        for start in _with_progress(range(0, samples, width)):
+            numbers = np.arange(start, start + width)
+            terms = function(np.tile(np.minimum(numbers, samples - 1), rows), *spread)
+            sums = _live_sums(terms, numbers < samples)
+            total = sums if total is None else jax.tree.map(jnp.add, total, sums)
+        return total
+
+    return in_batches(of_rows, max(1, size // samples), *trees)
+
+
+@jax.jit
+def _live_sums(terms: T, live: jax.Array) -> T:
+    """Sums over the samples of each example, leaving out those that only fill the batch."""
+
+    def of_leaf(leaf):
+        leaf = leaf.reshape(-1, live.size, *leaf.shape[1:])
+        mask = jnp.expand_dims(live, (0, *range(2, leaf.ndim)))
+        return jnp.where(mask, leaf, jnp.zeros((), leaf.dtype)).sum(1, dtype=leaf.dtype)
+
+    return jax.tree.map(of_leaf, terms)
+
+
+def _check_batch_size(batch_size: Any) -> None:
+    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        raise ValueError(f"batch_size={batch_size!r}: expected a positive integer, or None for all at once")
+
+
+def _with_progress(batches: range) -> Iterable[int]:
+    """A bar on the terminal's standard error, if there is one, for what takes longer than a few seconds."""
+    if len(batches) < 2 or not sys.stderr.isatty():
+        return batches
+    from tqdm import tqdm
+
+    return tqdm(batches, delay=3, leave=False, unit="batch", file=sys.stderr)
 
 
 def iterate(step: Callable[..., T], state: T, steps: int, *args: Any) -> T:

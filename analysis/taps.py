@@ -17,6 +17,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.traverse_util import flatten_dict
 from jax.tree_util import Partial
 
@@ -223,6 +224,68 @@ def logits_fn(model: nn.Module, variables: Any, preprocess: Callable[[jax.Array]
     """
     preprocess = None if preprocess is None else drive.as_argument(preprocess)
     return Partial(_Forward(drive.Static(model)), variables, preprocess)
+
+
+def neurons(
+    model: nn.Module,
+    variables: Any,
+    layer: str,
+    at: tuple[int, int] | None = None,
+    preprocess: Callable[[jax.Array], jax.Array] | None = None,
+) -> Partial:
+    """A layer as a function of images, so that whatever explains a class explains a channel.
+
+    `analysis.saliency(neurons(model, variables, "stage2"), images, [7] * len(images))` shows what channel 7
+    of that layer looks at.
+
+    Args:
+      model: a Linen module.
+      variables: its variables.
+      layer: a path, or an ending that only one path has.
+      at: row and column of the neuron in each channel, in the layer's own pixels, negative ones from the end;
+        None: the mean of each channel.
+      preprocess: what stands between images in [0, 1] and the model; None: nothing.
+
+    Returns:
+      `images -> (N, channels)`. It raises ValueError for a layer that is unknown or not an image or a row of
+      numbers an example, and for a position outside of it.
+
+    Example:
+      >>> model, inputs = nn.Sequential([nn.Dense(1), nn.relu]), jnp.ones((1, 2, 2, 1))
+      >>> variables = {"params": {"layers_0": {"kernel": jnp.full((1, 1), -2.0), "bias": jnp.zeros(1)}}}
+      >>> neurons(model, variables, "layers_0", at=(0, 1))(inputs).tolist()
+      [[-2.0]]
+    """
+    if at is not None and [isinstance(entry, int | np.integer) for entry in np.atleast_1d(at)] != [True, True]:
+        raise ValueError(f"at={at!r}: expected a row and a column, or None for the mean of each channel")
+    preprocess = None if preprocess is None else drive.as_argument(preprocess)
+    return Partial(_Neurons(drive.Static(model), layer, None if at is None else (*at,)), variables, preprocess)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Neurons:
+    """The channels of a layer; a class so that equal layers of equal models are equal functions."""
+
+    model: drive.Static
+    layer: str
+    at: tuple[int, int] | None
+
+    def __call__(self, variables: Any, preprocess: Partial | None, images: jax.Array) -> jax.Array:
+        inputs = images if preprocess is None else preprocess(images)
+        output = read(self.model.value, variables, inputs, self.layer)
+        rank = output.ndim if isinstance(output, jax.Array) else None
+        if rank not in (2, 4) or (rank == 2 and self.at is not None):
+            raise ValueError(
+                f"layer {self.layer!r} gives {checks.form(output)}: expected (N, h, w, channels), "
+                "or (N, channels) with at=None"
+            )
+        if rank == 2:
+            return output
+        if self.at is None:
+            return output.mean((1, 2))
+        if any(not -size <= entry < size for entry, size in zip(self.at, output.shape[1:3], strict=True)):
+            raise ValueError(f"at={self.at} is outside of layer {self.layer!r}, {output.shape[1:3]} pixels")
+        return output[:, self.at[0], self.at[1]]
 
 
 @dataclasses.dataclass(frozen=True)

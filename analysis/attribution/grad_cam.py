@@ -1,6 +1,6 @@
-"""Grad-CAM: the channels of a layer, weighted by what the score gains from each.
+"""Grad-CAM and Grad-CAM++: the channels of a layer, weighted by what the score gains from each.
 
-Reference: Selvaraju et al., 2016, arXiv:1610.02391.
+References: Selvaraju et al., 2016, arXiv:1610.02391; Chattopadhyay et al., 2017, arXiv:1710.11063.
 """
 
 import functools
@@ -11,6 +11,7 @@ from typing import Any, Literal
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.tree_util import Partial
 
 from analysis import checks, drive, taps
 from analysis.attribution.reduction import Score, check_score, score_of
@@ -35,6 +36,9 @@ def grad_cam(
 
     .. math:: M = \mathrm{relu}\Big( \sum_k \alpha_k A_k \Big), \qquad
               \alpha_k = \frac{1}{hw} \sum_{ij} \frac{\partial S_y}{\partial A_{ijk}}
+
+    captum's `LayerGradCam` is `relu=False, resize=None`, and `resize="nearest"` its interpolation to the image;
+    pytorch-grad-cam's map is this one brought to [0, 1] by its smallest and largest value.
 
     Args:
       model: any Linen module from images to logits, with fully-connected heads too.
@@ -62,13 +66,117 @@ def grad_cam(
       >>> grad_cam(model, variables, jnp.array([[[[0.0], [1.0]]]]), [1]).tolist()
       [[[0.0, 4.0]]]
     """
+    return layer_map(
+        Partial(drive.Static(_mean_gradient)),
+        model,
+        variables,
+        images,
+        labels,
+        layer,
+        preprocess,
+        score,
+        relu,
+        resize,
+        batch_size,
+    )
+
+
+def _mean_gradient(gradient, activation):
+    return gradient.mean((1, 2), keepdims=True)
+
+
+def grad_cam_plus_plus(
+    model: nn.Module,
+    variables: Any,
+    images: Any,
+    labels: Any,
+    layer: str | None = None,
+    preprocess: Callable[[jax.Array], jax.Array] | None = None,
+    score: Score = "logit",
+    relu: bool = True,
+    resize: Literal["bilinear", "nearest"] | None = "bilinear",
+    epsilon: float = 0.0,
+    batch_size: int | None = None,
+) -> jax.Array:
+    r"""Grad-CAM that counts each place where a channel speaks for the class, so that several objects show.
+
+    .. math:: \alpha_k = \sum_{ij} \frac{g_{ijk}^2}{2 g_{ijk}^2 + g_{ijk}^3 \sum_{ab} A_{abk} + \epsilon}\,
+              \mathrm{relu}(g_{ijk}), \qquad g = \frac{\partial S_y}{\partial A}
+
+    The closed form is that of a score exp(S); its factor exp(S) is one number an image, and left out.
+
+    Args:
+      model, variables, images, labels, layer, preprocess, score, relu, resize, batch_size: as in `grad_cam`.
+      epsilon: what keeps the denominator from zero; 0: nothing, and where it is zero, so is the share
+        (pytorch-grad-cam: 1e-6, which changes the map where gradients are small).
+
+    Returns:
+      (N, H, W), or (N, h, w) for `resize=None`; raw, in float32.
+
+    Raises:
+      ValueError: as in `grad_cam`.
+
+    Example:
+      >>> model = nn.Sequential([nn.Conv(2, (1, 1)), lambda x: x.mean((1, 2))])
+      >>> variables = {"params": {"layers_0": {"kernel": jnp.array([[[[4.0, 8.0]]]]), "bias": jnp.zeros(2)}}}
+      >>> grad_cam_plus_plus(model, variables, jnp.array([[[[0.0], [1.0]]]]), [1]).shape
+      (1, 1, 2)
+
+    Reference: Chattopadhyay, Sarkar, Howlader & Balasubramanian, 2017, arXiv:1710.11063.
+    """
+    return layer_map(
+        Partial(drive.Static(_counted_gradient), epsilon),
+        model,
+        variables,
+        images,
+        labels,
+        layer,
+        preprocess,
+        score,
+        relu,
+        resize,
+        batch_size,
+    )
+
+
+def _counted_gradient(epsilon, gradient, activation):
+    square = gradient**2
+    below = 2 * square + gradient**3 * activation.sum((1, 2), keepdims=True) + epsilon
+    share = jnp.where(below == 0, 0, square / jnp.where(below == 0, 1, below))
+    return (share * jax.nn.relu(gradient)).sum((1, 2), keepdims=True)
+
+
+def layer_map(
+    weigh: Partial,
+    model: nn.Module,
+    variables: Any,
+    images: Any,
+    labels: Any,
+    layer: str | None,
+    preprocess: Callable[[jax.Array], jax.Array] | None,
+    score: Score,
+    relu: bool,
+    resize: str | None,
+    batch_size: int | None,
+) -> jax.Array:
+    """The sum of a layer's channels with weights that its gradient decides.
+
+    Args:
+      weigh: (gradient, activation), both (N, h, w, K) in at least float32 → weights that broadcast to them.
+      model, variables, images, labels, layer, preprocess, score, relu, resize, batch_size: as in `grad_cam`.
+
+    Returns:
+      (N, H, W), or (N, h, w) for `resize=None`.
+    """
     check_score(score)
     checks.choice("resize", resize, RESIZE)
     preprocess = None if preprocess is None else drive.as_argument(preprocess)
     _, images, labels = checks.inputs(taps.logits_fn(model, variables, preprocess), images, labels)
     static = drive.Static(model)
     return drive.in_batches(
-        lambda images, labels: _grad_cam(static, variables, preprocess, images, labels, layer, score, relu, resize),
+        lambda images, labels: _layer_map(
+            weigh, static, variables, preprocess, images, labels, layer, score, relu, resize
+        ),
         batch_size,
         images,
         labels,
@@ -76,7 +184,7 @@ def grad_cam(
 
 
 @functools.partial(jax.jit, static_argnames=("static", "layer", "score", "relu", "resize"))
-def _grad_cam(static, variables, preprocess, images, labels, layer, score, relu, resize):
+def _layer_map(weigh, static, variables, preprocess, images, labels, layer, score, relu, resize):
     model = static.value
     inputs = images if preprocess is None else preprocess(images)
     path = spatial_layer(model, variables, inputs, layer)
@@ -87,8 +195,12 @@ def _grad_cam(static, variables, preprocess, images, labels, layer, score, relu,
         return score_of(logits, labels, score).sum(), seen[path]
 
     gradient, activation = jax.grad(scored, has_aux=True)(jnp.zeros(form.shape, form.dtype))
-    weights = at_least_float32(gradient).mean((1, 2), keepdims=True)
-    maps = (weights * at_least_float32(activation)).sum(-1)
+    gradient, activation = at_least_float32(gradient), at_least_float32(activation)
+    return finished((weigh(gradient, activation) * activation).sum(-1), images, relu, resize)
+
+
+def finished(maps: jax.Array, images: jax.Array, relu: bool, resize: str | None) -> jax.Array:
+    """A layer's (N, h, w) maps, rectified and brought to the size of the images where asked."""
     maps = jax.nn.relu(maps) if relu else maps
     return maps if resize is None else jax.image.resize(maps, images.shape[:3], resize)
 
@@ -110,7 +222,7 @@ def spatial_layer(model: nn.Module, variables: Any, inputs: Any, layer: str | No
       'layers_0'
     """
     forms = taps.list(model, variables, inputs)
-    spatial = [path for path, form in forms.items() if _is_spatial(form)]
+    spatial = [path for path, form in forms.items() if is_spatial(form)]
     if layer is not None:
         path = taps.find(model, variables, inputs, layer)
         if path not in spatial:
@@ -128,5 +240,6 @@ def spatial_layer(model: nn.Module, variables: Any, inputs: Any, layer: str | No
     return last[0]
 
 
-def _is_spatial(form: Any) -> bool:
+def is_spatial(form: Any) -> bool:
+    """Whether a layer's output, given by shape and type, is an image of more than one pixel."""
     return isinstance(form, jax.ShapeDtypeStruct) and form.ndim == 4 and form.shape[1] * form.shape[2] > 1

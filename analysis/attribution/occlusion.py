@@ -5,7 +5,7 @@ Reference: Zeiler & Fergus, 2013, arXiv:1311.2901.
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,7 @@ def occlusion(
     window: Extent = None,
     stride: Extent = None,
     fill: float | Sequence[float] = 0.0,
+    edge: Literal["move", "cut"] = "move",
     score: Score = "logit",
     batch_size: int | None = 128,
 ) -> jax.Array:
@@ -31,8 +32,8 @@ def occlusion(
 
     .. math:: M_p = \frac{1}{|\{w : p \in w\}|} \sum_{w \ni p} \left[ S_y(x) - S_y(x_{w \leftarrow fill}) \right]
 
-    Windows start every `stride` pixels, and the last one of each axis ends with the image, so that
-    every pixel is under at least one.
+    Windows start every `stride` pixels until one reaches the end of the image, so that every pixel is under at
+    least one.
 
     Args:
       logits_fn: (N, H, W, C) images in [0, 1] → (N, classes) logits.
@@ -41,6 +42,8 @@ def occlusion(
       window: height and width of a window in pixels, or one integer; None: max(1, min(H, W) // 8).
       stride: step between windows, at most a window; None: half of the window, at least 1.
       fill: what hides: one number, or one a channel.
+      edge: what becomes of a window that reaches beyond the image: `"move"` it back inside, or `"cut"` it
+        (captum's `Occlusion`).
       score: `"logit"`, `"probability"`, or a function (logits, labels) → (N,).
       batch_size: occluded images held at once; None: all windows of all images.
 
@@ -57,9 +60,10 @@ def occlusion(
       [[[1.0, 1.0], [1.0, 1.0]]]
     """
     check_score(score)
+    checks.choice("edge", edge, ("move", "cut"))
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
     count, *sizes, channels = images.shape
-    extents, tops, lefts = _windows(sizes, window, stride)
+    extents, tops, lefts = _windows(sizes, window, stride, edge)
     filling = jnp.asarray(fill, images.dtype)
     if filling.shape not in ((), (channels,)):
         raise ValueError(f"fill of shape {filling.shape}: expected one number, or one for each of {channels} channels")
@@ -80,7 +84,9 @@ def occlusion(
     return drive.in_batches(lambda drops: _average(drops, rows, columns), batch_size, drops)
 
 
-def _windows(sizes: Sequence[int], window: Extent, stride: Extent) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
+def _windows(
+    sizes: Sequence[int], window: Extent, stride: Extent, edge: str
+) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
     extents = _pair("window", max(1, min(sizes) // 8) if window is None else window)
     steps = _pair("stride", tuple(max(1, extent // 2) for extent in extents) if stride is None else stride)
     for size, extent, step in zip(sizes, extents, steps, strict=True):
@@ -89,9 +95,13 @@ def _windows(sizes: Sequence[int], window: Extent, stride: Extent) -> tuple[tupl
         if step > extent:
             raise ValueError(f"stride={stride!r} leaves pixels between windows of {extent}: use at most {extent}")
     tops, lefts = (
-        np.unique([*range(0, size - extent, step), size - extent])
-        for size, extent, step in zip(sizes, extents, steps, strict=True)
+        np.arange(0, size - extent + step, step) for size, extent, step in zip(sizes, extents, steps, strict=True)
     )
+    if edge == "move":
+        tops, lefts = (
+            np.minimum(starts, size - extent)
+            for starts, size, extent in zip((tops, lefts), sizes, extents, strict=True)
+        )
     return extents, tops, lefts
 
 

@@ -53,7 +53,54 @@ def saliency(
     )
 
 
+def input_times_gradient(
+    logits_fn: Callable[[jax.Array], jax.Array],
+    images: Any,
+    labels: Any,
+    channels: Channels = "sum",
+    score: Score = "logit",
+    batch_size: int | None = None,
+) -> jax.Array:
+    r"""What each pixel adds to the score, as far as the score is linear.
+
+    .. math:: M_{hw} = \sum_c x_{hwc} \frac{\partial S_y(x)}{\partial x_{hwc}}
+
+    Args:
+      logits_fn, images, labels, score, batch_size: as in `saliency`.
+      channels: `"sum"`: the signed sum; `"max"`: the largest absolute value; None: all of them.
+
+    Returns:
+      (N, H, W), or (N, H, W, C) for `channels=None`; raw.
+
+    Raises:
+      ValueError: as in `saliency`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> linear = lambda images: images.sum((1, 2)) @ jnp.array([[1.0, 0.0], [0.0, -2.0]])
+      >>> input_times_gradient(linear, jnp.full((1, 1, 1, 2), 0.5), [1]).tolist()
+      [[[-1.0]]]
+
+    Reference: Shrikumar, Greenside, Shcherbina & Kundaje, 2016, arXiv:1605.01713.
+    """
+    check_channels(channels)
+    check_score(score)
+    logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
+    return drive.in_batches(
+        lambda images, labels: _times_input(logits_fn, images, labels, channels, score), batch_size, images, labels
+    )
+
+
 @functools.partial(jax.jit, static_argnames=("channels", "score"))
 def _saliency(logits_fn, images, labels, channels, score):
-    gradient = jax.grad(lambda images: score_of(logits_fn(images), labels, score).sum())(images)
-    return over_channels(gradient, channels)
+    return over_channels(gradient_of(logits_fn, images, labels, score), channels)
+
+
+@functools.partial(jax.jit, static_argnames=("channels", "score"))
+def _times_input(logits_fn, images, labels, channels, score):
+    return over_channels(images * gradient_of(logits_fn, images, labels, score), channels)
+
+
+def gradient_of(logits_fn: Callable, images: jax.Array, labels: jax.Array, score: Score) -> jax.Array:
+    """The gradient of each image's score in its own pixels: (N, H, W, C)."""
+    return jax.grad(lambda images: score_of(logits_fn(images), labels, score).sum())(images)

@@ -29,6 +29,11 @@ def images(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
+def unit_images(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    """(N, H, W, C) images uniform in [0, 1]."""
+    return np.random.default_rng(seed).uniform(size=shape).astype(np.float32)
+
+
 def sample(features: np.ndarray, count: int = 48) -> np.ndarray:
     """Evenly spread entries of an (N, H, W, C) array: enough to tell two feature maps apart."""
     flat = np.asarray(features, np.float32).reshape(-1)

@@ -153,3 +153,45 @@ def test_errors_of_layers_reach_the_caller():
         analysis.grad_cam(ByHand(), VARIABLES, IMAGES, LABELS, layer="stage2")
     with pytest.raises(ValueError, match="resize='cubic' is unknown: expected 'bilinear', 'nearest' or None"):
         analysis.grad_cam(ByHand(), VARIABLES, IMAGES, LABELS, resize="cubic")
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 1e-2])
+def test_grad_cam_plus_plus_computed_by_hand(epsilon):
+    activations = IMAGES @ KERNEL[0, 0]
+    gradient = np.moveaxis(HEAD.reshape(4, 6, 2, 3), -1, 0)[LABELS]
+    below = 2 * gradient**2 + gradient**3 * activations.sum((1, 2), keepdims=True) + epsilon
+    weights = (gradient**2 / below * np.maximum(gradient, 0)).sum((1, 2))
+    expected = np.maximum(np.einsum("nk,nhwk->nhw", weights, activations), 0)
+    given = analysis.grad_cam_plus_plus(ByHand(), VARIABLES, IMAGES, LABELS, resize=None, epsilon=epsilon)
+    np.testing.assert_allclose(given, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_grad_cam_plus_plus_of_a_flat_score_is_zero():
+    flat = jax.tree.map(jnp.zeros_like, VARIABLES)
+    np.testing.assert_array_equal(analysis.grad_cam_plus_plus(ByHand(), flat, IMAGES, LABELS), 0)
+
+
+def test_a_neuron_as_a_score():
+    channel = analysis.neurons(ByHand(), VARIABLES, "stage1", at=(2, -1))
+    gradient = np.asarray(analysis.saliency(channel, IMAGES, [1, 0], channels=None))
+    expected = np.zeros_like(IMAGES)
+    expected[:, 2, 5] = KERNEL[0, 0].T[[1, 0]]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-6)
+    mean = analysis.saliency(analysis.neurons(ByHand(), VARIABLES, "stage1"), IMAGES, [1, 0], channels=None)
+    np.testing.assert_allclose(
+        mean, np.broadcast_to(KERNEL[0, 0].T[[1, 0]][:, None, None] / 24, IMAGES.shape), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("layer", "at", "message"),
+    [
+        ("stage1", (4, 0), r"at=\(4, 0\) is outside of layer 'stage1', \(4, 6\) pixels"),
+        ("stage1", 3, "at=3: expected a row and a column"),
+        ("stage2", None, "has no layer 'stage2', did you mean stage1"),
+        ("head", (0, 0), r"layer 'head' gives float32\(.*, 3\): expected"),
+    ],
+)
+def test_neurons_that_are_not_there(layer, at, message):
+    with pytest.raises(ValueError, match=message):
+        analysis.saliency(analysis.neurons(ByHand(), VARIABLES, layer, at), IMAGES, LABELS)

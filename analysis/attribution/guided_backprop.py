@@ -1,0 +1,152 @@
+"""Guided backpropagation and the deconvolutional network: other rules for the way back through rectifiers.
+
+References: Springenberg et al., 2014, arXiv:1412.6806; Zeiler & Fergus, 2013, arXiv:1311.2901.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from analysis import checks, drive, taps
+from analysis.attribution.rectifiers import own_rectifier
+from analysis.attribution.reduction import Channels, Score
+from analysis.attribution.saliency import saliency
+
+
+def guided_backprop(
+    model: nn.Module,
+    variables: Any,
+    images: Any,
+    labels: Any,
+    preprocess: Callable[[jax.Array], jax.Array] | None = None,
+    layer: str | None = None,
+    at: tuple[int, int] | None = None,
+    channels: Channels = "max",
+    score: Score = "logit",
+    batch_size: int | None = None,
+) -> jax.Array:
+    r"""The gradient in the pixels, where every rectifier lets only positive gradients back.
+
+    .. math:: R = \mathrm{relu}(G) \odot \mathbb 1[a > 0]
+
+    for a gradient G that reaches a ReLU with input a.
+
+    Rectifiers are ReLU and ReLU6. The model's `act` field is what is replaced, so it must exist and reach
+    every rectifier of the model; a model whose paper has another activation (SiLU, GELU, tanh) has no such
+    map, and is refused.
+
+    Args:
+      model: a Linen module from images to logits with a field `act`, such as any of the zoo.
+      variables: its variables.
+      images: (N, H, W, C) floats in [0, 1].
+      labels: (N,) the class y of each map, or the channel of `layer`.
+      preprocess: what stands between the images and the model; None: nothing.
+      layer: start from the channels of this layer instead of the classes (see `analysis.neurons`).
+      at: row and column of the neuron in `layer`; None: the mean of its channel.
+      channels: `"max"`: the largest absolute value; `"sum"`: the signed sum; None: all of them.
+      score: `"logit"`, `"probability"`, or a function (logits, labels) → (N,).
+      batch_size: images held at once; None: all.
+
+    Returns:
+      (N, H, W), or (N, H, W, C) for `channels=None`; raw.
+
+    Raises:
+      ValueError: images, labels or choices that are not of the above; a model without rectifiers to replace.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> class Net(nn.Module):
+      ...     act: Callable | None = None
+      ...     @nn.compact
+      ...     def __call__(self, images):
+      ...         x = (self.act or nn.relu)(images.sum((1, 2)))
+      ...         return jnp.concatenate([x, -(x**2)], 1)
+      >>> guided_backprop(Net(), {}, jnp.full((2, 1, 1, 1), 0.5), [0, 1]).tolist()
+      [[[1.0]], [[0.0]]]
+    """
+    return _backward("guided", model, variables, images, labels, preprocess, layer, at, channels, score, batch_size)
+
+
+def deconvnet(
+    model: nn.Module,
+    variables: Any,
+    images: Any,
+    labels: Any,
+    preprocess: Callable[[jax.Array], jax.Array] | None = None,
+    layer: str | None = None,
+    at: tuple[int, int] | None = None,
+    channels: Channels = "max",
+    score: Score = "logit",
+    batch_size: int | None = None,
+) -> jax.Array:
+    r"""The gradient in the pixels, where rectifiers rectify the gradient and forget what they let through.
+
+    .. math:: R = \mathrm{relu}(G)
+
+    for a gradient G that reaches a ReLU. Max pooling sends it back to where its maximum was, as
+    the switches of the paper do.
+
+    Args:
+      model, variables, images, labels, preprocess, layer, at, channels, score, batch_size: as in
+        `guided_backprop`.
+
+    Returns:
+      (N, H, W), or (N, H, W, C) for `channels=None`; raw.
+
+    Raises:
+      ValueError: as in `guided_backprop`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> class Net(nn.Module):
+      ...     act: Callable | None = None
+      ...     @nn.compact
+      ...     def __call__(self, images):
+      ...         return (self.act or nn.relu)(-images.sum((1, 2)))
+      >>> deconvnet(Net(), {}, jnp.full((1, 1, 1, 1), 0.5), [0]).tolist()
+      [[[1.0]]]
+    """
+    return _backward("deconvnet", model, variables, images, labels, preprocess, layer, at, channels, score, batch_size)
+
+
+def _backward(rule, model, variables, images, labels, preprocess, layer, at, channels, score, batch_size):
+    if layer is None and at is not None:
+        raise ValueError(f"at={at!r} is a place in a layer: give layer= as well")
+    images = checks.as_images(images)
+    preprocess = None if preprocess is None else drive.as_argument(preprocess)
+    shape = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
+    inputs = shape if preprocess is None else jax.eval_shape(drive.call, preprocess, shape)
+    changed = model.clone(act=_Rule(own_rectifier(model, variables, inputs), rule))
+    if layer is None:
+        function = taps.logits_fn(changed, variables, preprocess)
+    else:
+        function = taps.neurons(changed, variables, layer, at, preprocess)
+    return saliency(function, images, labels, channels, score, batch_size)
+
+
+WAYS_BACK: dict[str, Callable[..., jax.Array]] = {
+    "guided": lambda rectifier, x, gradient: jax.vjp(rectifier, x)[1](nn.relu(gradient))[0],
+    "deconvnet": lambda rectifier, x, gradient: nn.relu(gradient),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rule:
+    """A rectifier with another way back; a class so that equal rules make equal models."""
+
+    rectifier: Callable[[jax.Array], jax.Array]
+    name: str
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        @jax.custom_vjp
+        def rectify(x):
+            return self.rectifier(x)
+
+        rectify.defvjp(
+            lambda x: (self.rectifier(x), x),
+            lambda x, gradient: (WAYS_BACK[self.name](self.rectifier, x, gradient),),
+        )
+        return rectify(x)
