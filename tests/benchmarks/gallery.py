@@ -1,7 +1,7 @@
-"""`python -m tests.benchmarks.gallery`: a picture and a row of Markdown for every kind of layer.
+"""`python -m tests.benchmarks.gallery`: a picture and a row of the README for every kind of layer.
 
 The pictures go to `docs/gallery/`: how strongly the middle output depends on each pixel, the root
-mean square of the gradient over random images and weights. The rows are printed.
+mean square of the gradient over random images and weights. The rows go between the README's two marks.
 """
 
 import pathlib
@@ -37,6 +37,7 @@ ROWS = [
     ("max_pool 3/2", "the strongest answer nearby", lambda x: layers.max_pool(x, 3, 2)),
     ("avg_pool 3/2", "the mean nearby", lambda x: layers.avg_pool(x, 3, 2)),
     ("blur_pool", "halve the image without aliasing", layers.blur_pool),
+    ("channel_shuffle", "let groups of channels meet", lambda x: layers.channel_shuffle(x, 4)),
     ("LocalResponseNorm", "channels that inhibit each other", layers.LocalResponseNorm()),
     ("SqueezeExcite", "channels weighed by the whole image", layers.SqueezeExcite()),
     ("CBAM", "channels weighed, then positions", layers.CBAM()),
@@ -47,6 +48,7 @@ ROWS = [
     ("BasicBlock", "what is added to the input", layers.BasicBlock(64)),
     ("BottleneckBlock", "the same through a narrow waist", layers.BottleneckBlock(16)),
     ("PreActivationBlock", "an identity from end to end", layers.PreActivationBlock(64)),
+    ("PreActivationBottleneckBlock", "both of these", layers.PreActivationBottleneckBlock(16)),
     ("HighwayBlock", "a gate between input and branch", layers.HighwayBlock(64)),
     ("DenseBlock, 2 layers", "every layer reads all before it", layers.DenseBlock(2, 16)),
 ]
@@ -121,18 +123,38 @@ def picture(strength: np.ndarray, cell: int = 8) -> str:
     return "\n".join([head, frame, *squares, "</svg>"]) + "\n"
 
 
+def file_name(name: str) -> str:
+    """Of a row's picture, in `docs/gallery`."""
+    return "".join(c if c.isalnum() else "_" for c in name.lower()) + ".svg"
+
+
+def row(name: str, purpose: str, layer: nn.Module) -> str:
+    """Name, purpose, cost and picture of a layer as a row of Markdown."""
+    cost = f"{parameter_count(layer, SHAPE):,} | {multiplications(layer, SHAPE):,}"
+    return f'| `{name}` | {purpose} | {cost} | <img src="docs/gallery/{file_name(name)}" width="60" alt="{name}"> |'
+
+
+def table() -> str:
+    """All rows, under their heads."""
+    heads = ["| layer | what it is for | weights | multiply-adds on 32×32×64 | what its middle output sees |"]
+    return "\n".join([*heads, "|---|---|---:|---:|---|", *(row(*entry) for entry in LAYERS)])
+
+
+LAYERS = [(name, purpose, layer if isinstance(layer, nn.Module) else Plain(layer)) for name, purpose, layer in ROWS]
+START, END = "<!-- gallery: written by python -m tests.benchmarks.gallery -->", "<!-- end of gallery -->"
+
+
 def main() -> None:
-    """Write the pictures, print the rows."""
-    folder = pathlib.Path(__file__).resolve().parents[2] / "docs" / "gallery"
+    """Write the pictures, and the rows into the README."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    folder = root / "docs" / "gallery"
     folder.mkdir(parents=True, exist_ok=True)
-    print("| layer | what it is for | parameters | MACs a 32×32×64 image | what its middle output sees |")
-    print("|---|---|---:|---:|---|")
-    for name, purpose, layer in ROWS:
-        layer = layer if isinstance(layer, nn.Module) else Plain(layer)
-        file = "".join(c if c.isalnum() else "_" for c in name.lower()) + ".svg"
-        (folder / file).write_text(picture(pattern(layer)))
-        cost = f"{parameter_count(layer, SHAPE):,} | {multiplications(layer, SHAPE):,}"
-        print(f"| `{name}` | {purpose} | {cost} | ![{name}](docs/gallery/{file}) |", flush=True)
+    for name, _, layer in LAYERS:
+        (folder / file_name(name)).write_text(picture(pattern(layer)))
+        print(folder / file_name(name), flush=True)
+    readme = root / "README.md"
+    before, _, rest = readme.read_text().partition(START)
+    readme.write_text(f"{before}{START}\n\n{table()}\n\n{END}{rest.partition(END)[2]}")
 
 
 if __name__ == "__main__":
