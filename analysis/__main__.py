@@ -120,7 +120,7 @@ def add_watermark(commands: Any) -> None:
 def write_watermark(given: argparse.Namespace, command: str) -> Path:
     """Train nets on marked, plain and falsely marked scenes, and examine them on the same images."""
     checks.positive("images", given.images)
-    marks = {"watermarked": "class", "honest": "none", "remedied": "shuffled"}
+    marks: dict[str, scenes.Watermark] = {"watermarked": "class", "honest": "none", "remedied": "shuffled"}
     tests = {mark: scenes.load(SCENE, count=1, watermark=mark).test for mark in marks.values()}
     subjects = {name: trained(given, name, mark, tests) for name, mark in marks.items()}
     plain, marked, shuffled = (tests[mark] for mark in ("none", "class", "shuffled"))
