@@ -27,8 +27,6 @@ class TopImages:
       indices: (K, count) which images.
       activations: (K, count) the channel's largest value on each.
       positions: (K, count, 2) row and column of that value in the layer's own pixels.
-      boxes: (K, count, 4) top, left, bottom and right of the pixels of the image that this value depends on,
-        the last two exclusive; all zero where it depends on none.
     """
 
     layer: str
@@ -36,7 +34,6 @@ class TopImages:
     indices: np.ndarray
     activations: np.ndarray
     positions: np.ndarray
-    boxes: np.ndarray
 
 
 def top_images(
@@ -51,8 +48,7 @@ def top_images(
 ) -> TopImages:
     """The images that excite channels most, and where in them.
 
-    Images that excite a channel equally come in the order of the data set. The box is that of the pixels with a
-    gradient on this image, which lie within the receptive field and may be fewer.
+    Images that excite a channel equally come in the order of the data set.
 
     Args:
       model: any Linen module from images to logits.
@@ -87,21 +83,64 @@ def top_images(
     values, places = np.asarray(values), np.asarray(places)
     indices = np.argsort(-values, axis=0, kind="stable")[:count].T
     places = np.take_along_axis(places.T, indices, 1)
-    touched = drive.in_batches(
-        lambda image, place_, channel: _touched(place.activation, images[image], place_, channel),
-        batch_size,
-        indices.ravel(),
-        places.ravel(),
-        np.repeat(chosen, count),
-    )
     return TopImages(
         layer=place.path,
         channels=chosen,
         indices=indices,
         activations=np.take_along_axis(values.T, indices, 1),
         positions=np.stack(np.divmod(places, place.width), -1),
-        boxes=np.asarray(touched).reshape(*indices.shape, 4),
     )
+
+
+def receptive_boxes(
+    model: nn.Module,
+    variables: Any,
+    images: Any,
+    top: TopImages,
+    preprocess: Callable[[jax.Array], jax.Array] | None = None,
+    batch_size: int | None = 128,
+) -> np.ndarray:
+    """The part of each top image that the channel looks at: the pixels that its largest value has a gradient in.
+
+    They lie within the receptive field and may be fewer, where a ReLU or a maximum lets nothing through. It takes
+    one gradient an image and channel.
+
+    Args:
+      model, variables, images, preprocess: those that `top` was made from.
+      top: of `top_images`.
+      batch_size: images held at once; None: all.
+
+    Returns:
+      (K, count, 4) top, left, bottom and right in pixels, the last two exclusive; zeros where there are none.
+
+    Raises:
+      ValueError: images that are not of the above, or fewer than `top` was made from.
+
+    Example:
+      >>> model, images = nn.Sequential([nn.Conv(1, (1, 1)), nn.relu]), jnp.zeros((1, 3, 3, 1)).at[0, 1, 2].set(0.5)
+      >>> variables = {"params": {"layers_0": {"kernel": jnp.ones((1, 1, 1, 1)), "bias": jnp.zeros(1)}}}
+      >>> top = top_images(model, variables, images, "layers_0", count=1)
+      >>> receptive_boxes(model, variables, images, top).tolist()
+      [[[1, 2, 2, 3]]]
+    """
+    images = checks.as_images(images)
+    check_shown(images, top)
+    place = find_layer(model, variables, images, top.layer, preprocess)
+    shape = top.indices.shape
+    boxes = drive.in_batches(
+        lambda index, neuron, channel: _touched(place.activation, images[index], neuron, channel),
+        batch_size,
+        top.indices.ravel(),
+        (top.positions @ [place.width, 1]).ravel(),
+        np.repeat(top.channels, shape[1]),
+    )
+    return np.asarray(boxes).reshape(*shape, 4)
+
+
+def check_shown(images: Any, top: TopImages) -> None:
+    """Refuse a data set that has fewer images than top images were chosen from."""
+    if len(images) <= top.indices.max():
+        raise ValueError(f"image {top.indices.max()} is among the top images, but there are {len(images)}")
 
 
 def as_channels(channels: int | Sequence[int] | None, layer: Layer) -> np.ndarray:

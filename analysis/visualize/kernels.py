@@ -120,11 +120,11 @@ def as_kernel(kernel: Any) -> np.ndarray:
     return array
 
 
-def kernel_of(variables: Any, layer: str) -> tuple[str, np.ndarray]:
+def kernel_of(variables: Any, layer: str) -> tuple[str, Any]:
     """The kernel of a layer, from a model's variables.
 
     Args:
-      variables: `{"params": ...}`, nested.
+      variables: `{"params": ...}`, nested; or their shapes.
       layer: its path, an ending that only one path has, or the path of what holds just one kernel.
 
     Returns:
@@ -138,12 +138,12 @@ def kernel_of(variables: Any, layer: str) -> tuple[str, np.ndarray]:
       'stem/conv'
     """
     found = {
-        "/".join(path[:-1]): np.asarray(leaf)
+        "/".join(path[:-1]): leaf
         for path, leaf in flatten_dict(variables["params"]).items()
-        if path[-1] == "kernel" and np.ndim(leaf) == 4
+        if path[-1] == "kernel" and len(np.shape(leaf)) == 4
     }
     matches = [path for path in found if path == layer] or [
-        path for path in found if path.endswith(f"/{layer}") or f"/{path}".find(f"/{layer}/") >= 0
+        path for path in found if path.endswith(f"/{layer}") or f"/{layer}/" in f"/{path}"
     ]
     if len(matches) != 1:
         near = checks.did_you_mean(layer, found)

@@ -1,0 +1,140 @@
+"""Sheets of channels, of filters and of top images, numbered, with what is wrong written under them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+from analysis import checks, drive
+from analysis.visualize.activations import ChannelReport
+from analysis.visualize.exemplars import TopImages, as_channels, check_shown
+from analysis.visualize.findings import Finding
+from analysis.visualize.kernels import KernelReport, as_kernel
+from analysis.visualize.layer import find_layer
+
+if TYPE_CHECKING:  # matplotlib is slow to import
+    from matplotlib.figure import Figure
+
+
+def activation_figure(
+    model: nn.Module,
+    variables: Any,
+    image: Any,
+    layer: str,
+    channels: int | Sequence[int] | None = None,
+    preprocess: Callable[[jax.Array], jax.Array] | None = None,
+    report: ChannelReport | None = None,
+) -> Figure:
+    """The channels of a layer on one image, all on one scale.
+
+    Args:
+      model: any Linen module from images to logits.
+      variables: its variables.
+      image: (1, H, W, C) floats in [0, 1].
+      layer: one with spatial extent, by path or by an ending that only one path has.
+      channels: one channel or several; None: all.
+      preprocess: what stands between the image and the model; None: nothing.
+      report: what `channel_report` found, written under the channels it is about; None: nothing.
+
+    Returns:
+      A figure; the titles are channel and largest value. Dark is zero and bright the layer's largest value; where
+      there are negative ones, blue is below zero and orange above.
+
+    Raises:
+      ValueError: an image, layer or channel that is not of the above.
+
+    Example:
+      >>> model, image = nn.Sequential([nn.Conv(2, (3, 3)), nn.relu]), np.ones((1, 6, 6, 3), np.float32)
+      >>> figure = activation_figure(model, model.init(jax.random.key(0), image), image, "layers_0")
+      >>> len(figure.axes[0].images)
+      2
+    """
+    from analysis import draw
+
+    image = checks.as_images(image)
+    if len(image) != 1:
+        raise ValueError(f"{len(image)} images: expected one, since every channel has its own tile")
+    place = find_layer(model, variables, image, layer, preprocess, spatial=True)
+    chosen = as_channels(channels, place)
+    maps = np.moveaxis(np.asarray(drive.call(place.activation, image))[0], -1, 0)
+    saturation, signed = draw.limit(maps), bool((maps < 0).any())
+    ground = np.zeros((len(chosen), *maps.shape[1:], 1))
+    tiles = draw.blend(ground, maps[chosen], saturation, signed)
+    titles = [f"{channel}: {maps[channel].max():.3g}" for channel in chosen]
+    return draw.mosaic(tiles, titles, _notes(report and report.findings, chosen))
+
+
+def kernel_figure(kernel: Any, report: KernelReport | None = None) -> Figure:
+    """Filters that see pixels, as small pictures.
+
+    Args:
+      kernel: (k_h, k_w, C_in, F), of 1 or 3 channels in.
+      report: what `kernel_report` found, written under the filters it is about; None: nothing.
+
+    Returns:
+      A figure; grey is zero, and each filter has a scale of its own, since their strengths differ widely.
+
+    Raises:
+      ValueError: a kernel of another shape.
+
+    Example:
+      >>> len(kernel_figure(np.ones((3, 3, 1, 4))).axes[0].images)
+      4
+    """
+    from analysis import draw
+
+    kernel = as_kernel(kernel)
+    if kernel.shape[2] not in (1, 3):
+        raise ValueError(
+            f"a kernel over {kernel.shape[2]} channels is no picture: expected 1 or 3, (k_h, k_w, C_in, F)"
+        )
+    largest = abs(kernel).max((0, 1, 2))
+    tiles = np.moveaxis(0.5 + 0.5 * kernel / np.where(largest > 0, largest, 1), -1, 0)
+    return draw.mosaic(tiles, notes=_notes(report and report.findings, np.arange(len(tiles))), side=0.5)
+
+
+def exemplar_figure(images: Any, top: TopImages, names: Sequence[str] | None = None, boxes: Any = None) -> Figure:
+    """The images that excite channels most, a row each.
+
+    Args:
+      images: (N, H, W, C) the data set that `top` was made from.
+      top: of `top_images`.
+      names: (N,) what to write under each image of the data set, such as its class; None: nothing.
+      boxes: (K, count, 4) of `receptive_boxes`, framed; None: no frames.
+
+    Returns:
+      A figure; the titles are channel and activation.
+
+    Raises:
+      ValueError: fewer images than `top` was made from.
+
+    Example:
+      >>> zero = np.zeros((1, 1), int)
+      >>> top = TopImages("stem", channels=zero[0], indices=zero, activations=zero, positions=zero)
+      >>> exemplar_figure(np.zeros((1, 8, 8, 1)), top).axes[0].texts[0].get_text()
+      '0: 0'
+    """
+    from analysis import draw
+
+    images, indices = np.asarray(images), top.indices.ravel()
+    check_shown(images, top)
+    titles = [
+        f"{channel}: {value:.3g}"
+        for channel, values in zip(top.channels, top.activations, strict=True)
+        for value in values
+    ]
+    notes = {} if names is None else {at: str(names[index]) for at, index in enumerate(indices)}
+    frames = None if boxes is None else np.asarray(boxes).reshape(-1, 4)
+    return draw.mosaic(images[indices], titles, notes, top.indices.shape[1], frames)
+
+
+def _notes(findings: Sequence[Finding] | None, shown: np.ndarray) -> dict[int, str]:
+    """The words about a tile's channel, by the number of the tile."""
+    words: dict[int, list[str]] = {}
+    for finding in findings or ():
+        words.setdefault(finding.channels[0] if finding.channels else -1, []).append(finding.kind)
+    return {at: ", ".join(words[int(channel)]) for at, channel in enumerate(shown) if int(channel) in words}

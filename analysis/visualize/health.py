@@ -1,0 +1,263 @@
+"""One verdict on a classifier: its filters, its channels, what excites them, and whether it knows or only remembers."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from analysis import checks, drive, taps
+from analysis.visualize.activations import ChannelReport, channel_report
+from analysis.visualize.exemplars import chance_purity, class_purity
+from analysis.visualize.findings import Finding, told
+from analysis.visualize.kernels import KernelReport, kernel_of, kernel_report
+from analysis.visualize.layer import find_layer, pooled
+
+MEMORISED = 0.5
+"""Share of what is known of the training set that does not carry over, from which it is called memorised. A network
+that overfits as networks do, 100 % on the training set and 70 % on held-out images of a hundred classes, has 0.3."""
+CERTAIN = 3.0
+"""Standard errors by which accuracies must differ to be called different."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Knowledge:
+    """How well a data set is classified.
+
+    Attributes:
+      images: how many there are.
+      accuracy: share of them that is classified correctly.
+      guessing: accuracy of always naming the most frequent class.
+    """
+
+    images: int
+    accuracy: float
+    guessing: float
+
+    @property
+    def beyond(self) -> float:
+        """Accuracy beyond guessing."""
+        return self.accuracy - self.guessing
+
+    @property
+    def error(self) -> float:
+        """Standard error of the accuracy, by Agresti and Coull, which is not zero at 0 and 100 %."""
+        share = (self.accuracy * self.images + 2) / (self.images + 4)
+        return math.sqrt(share * (1 - share) / (self.images + 4))
+
+    @property
+    def any(self) -> bool:
+        """Whether it is better than guessing, by more than chance explains."""
+        return self.beyond > CERTAIN * self.error
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Health:
+    """What an examination found.
+
+    Attributes:
+      kernel: the filters that see pixels; None: the model has no convolution there.
+      layers: each layer's channels, by path.
+      held_out, trained_on: how well the images are known, and those of the training; None: not given.
+      purity: mean `class_purity` of the top images by layer, of the first and the last; by chance: `chance`.
+      trained_purity: that of the last layer on the training images; nan: not given.
+      chance: what images drawn blindly would have.
+      memorised: share of what is known of the training set beyond guessing that held-out images do not show, 0 to
+        1; nan: no training set given, or nothing known of it.
+      findings: what is wrong; empty for a healthy network.
+    """
+
+    kernel: KernelReport | None
+    layers: dict[str, ChannelReport]
+    held_out: Knowledge
+    trained_on: Knowledge | None
+    purity: dict[str, float]
+    trained_purity: float
+    chance: float
+    memorised: float
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def __str__(self) -> str:
+        purity = ", ".join(f"{value:.2f} at {path}" for path, value in self.purity.items())
+        lines = [
+            told(self.findings) or "healthy: nothing found",
+            f"accuracy {100 * self.held_out.accuracy:.1f} % on {self.held_out.images:,} held-out images, "
+            f"guessing {100 * self.held_out.guessing:.1f} %",
+            f"class purity of top images {purity}; drawn blindly {self.chance:.2f}",
+        ]
+        if self.trained_on is None:
+            lines.append("memorisation not judged: that takes the training images, trained_on=(images, labels)")
+        elif math.isnan(self.memorised):
+            lines.append("memorisation not judged: it knows nothing of the training images")
+        else:
+            lines.append(
+                f"accuracy {100 * self.trained_on.accuracy:.1f} % on {self.trained_on.images:,} training images: "
+                f"{100 * self.memorised:.0f} % of what it knows of them does not carry over"
+            )
+        return "\n".join(lines)
+
+
+def health(
+    model: nn.Module,
+    variables: Any,
+    images: Any,
+    labels: Any,
+    trained_on: tuple[Any, Any] | None = None,
+    layers: Sequence[str] | None = None,
+    preprocess: Callable[[jax.Array], jax.Array] | None = None,
+    count: int = 9,
+    batch_size: int = 128,
+    key: jax.Array | None = None,
+) -> Health:
+    r"""Examine a trained classifier: filters, channels, top images, and memory against knowledge.
+
+    Memorised is what shows on the training set only. With accuracies a and those of guessing g,
+
+    .. math:: m = 1 - \frac{a_{\text{held out}} - g_{\text{held out}}}{a_{\text{trained on}} - g_{\text{trained on}}}
+
+    is 0 if all that is known carries over, and 1 for a network that was trained on shuffled labels. Held-out images
+    of another kind than the training set's raise it too. The other findings are those of `kernel_report` and
+    `channel_report`, and that it does no better than guessing. The class purity of top images is reported and
+    accuses nobody: it rises with depth in most healthy networks, but not in all.
+
+    Args:
+      model: any Linen module from images to logits.
+      variables: its variables.
+      images: (N, H, W, C) floats in [0, 1] that it was not trained on.
+      labels: (N,) their classes.
+      trained_on: images and labels that it was trained on, with the labels it was given; None: memorisation is not
+        judged.
+      layers: those whose channels are examined, in order; None: the direct children of the model but the logits.
+      preprocess: what stands between the images and the model; None: nothing.
+      count: top images a channel.
+      batch_size: images held at once; each layer takes three passes over them.
+      key: of the noise in `channel_report`; None: `jax.random.key(0)`.
+
+    Returns:
+      The `Health`; printed, it is its findings in words, and the numbers behind them.
+
+    Raises:
+      ValueError: images, labels or layers that are not of the above, or a count above the number of images.
+
+    Example:
+      >>> class Bright(nn.Module):
+      ...     @nn.compact
+      ...     def __call__(self, images):
+      ...         return nn.Dense(2, name="head")(nn.relu(nn.Conv(2, (1, 1), name="stem")(images)).mean((1, 2)))
+      >>> stem = {"kernel": np.array([[[[1.0, 0.0]]]]), "bias": np.zeros(2)}
+      >>> head = {"kernel": np.eye(2), "bias": np.array([0, 0.5])}
+      >>> images, labels = np.linspace(0, 1, 40, dtype=np.float32).reshape(40, 1, 1, 1), np.arange(40) < 20
+      >>> found = health(Bright(), {"params": {"stem": stem, "head": head}}, images, labels.astype(int))
+      >>> [finding.kind for finding in found.findings], found.held_out.accuracy
+      (['dead', 'dead'], 1.0)
+    """
+    logits_fn, images, labels = checks.inputs(taps.logits_fn(model, variables, preprocess), images, labels)
+    checks.positive("count", count)
+    if count > len(images):
+        raise ValueError(f"count={count} is more than the {len(images)} images there are")
+    if trained_on is not None:
+        _, *trained_on = checks.inputs(logits_fn, *trained_on)
+    forms = taps.list(model, variables, _inputs(images, preprocess))
+    if layers is None:
+        layers = [path for path, form in forms.items() if "/" not in path and _is_rows(form)][:-1]
+    places = [find_layer(model, variables, images, layer, preprocess) for layer in layers]
+    if not places:
+        raise ValueError(f"{type(model).__name__} has no direct children but the logits: give layers=")
+
+    held_out = _knowledge(logits_fn, images, labels, batch_size)
+    known = None if trained_on is None else _knowledge(logits_fn, *trained_on, batch_size)
+    purity = {
+        place.path: _purity(pooled(place, images, "max", batch_size), labels, count)
+        for place in (places[0], places[-1])
+    }
+    examined = Health(
+        kernel=_first_kernel(variables, forms),
+        layers={
+            place.path: channel_report(model, variables, images, place.path, preprocess, batch_size, key)
+            for place in places
+        },
+        held_out=held_out,
+        trained_on=known,
+        purity=purity,
+        trained_purity=math.nan
+        if trained_on is None or count > len(trained_on[0])
+        else _purity(pooled(places[-1], trained_on[0], "max", batch_size), trained_on[1], count),
+        chance=chance_purity(labels, count),
+        memorised=math.nan
+        if known is None or not known.any
+        else float(np.clip(1 - held_out.beyond / known.beyond, 0, 1)),
+    )
+    return dataclasses.replace(examined, findings=tuple(_judge(examined)))
+
+
+def _inputs(images: Any, preprocess: Callable | None) -> Any:
+    one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
+    return one if preprocess is None else jax.eval_shape(drive.call, drive.as_argument(preprocess), one)
+
+
+def _is_rows(form: Any) -> bool:
+    return isinstance(form, jax.ShapeDtypeStruct) and form.ndim >= 2 and jnp.issubdtype(form.dtype, jnp.floating)
+
+
+def _first_kernel(variables: Any, forms: dict[str, Any]) -> KernelReport | None:
+    """The first convolution in the order of computation."""
+    for path in forms:
+        try:
+            path, kernel = kernel_of(variables, path)
+        except ValueError:
+            continue
+        return kernel_report(kernel, path)
+    return None
+
+
+def _knowledge(logits_fn: jax.tree_util.Partial, images: Any, labels: Any, batch_size: int) -> Knowledge:
+    logits = drive.in_batches(lambda images: drive.call(logits_fn, images), batch_size, images)
+    labels = np.asarray(labels)
+    return Knowledge(
+        images=len(labels),
+        accuracy=float((np.asarray(logits).argmax(-1) == labels).mean()),
+        guessing=float(np.bincount(labels).max() / len(labels)),
+    )
+
+
+def _purity(values: np.ndarray, labels: Any, count: int) -> float:
+    """Mean class purity of the channels that some image excites more than another; nan: there are none."""
+    values = values[:, np.ptp(values, axis=0) > 0]
+    if not values.size:
+        return math.nan
+    return float(class_purity(labels, np.argsort(-values, axis=0, kind="stable")[:count].T).mean())
+
+
+def _judge(found: Health) -> Iterator[Finding]:
+    if found.kernel is not None:
+        yield from found.kernel.findings
+    for report in found.layers.values():
+        yield from report.findings
+    held_out, known = found.held_out, found.trained_on
+    if not held_out.any and (known is None or not known.any):
+        text = (
+            f"it guesses: {100 * held_out.accuracy:.1f} % of {held_out.images:,} images are classified correctly, "
+            f"and {100 * held_out.guessing:.1f} % by always naming the most frequent class"
+        )
+        yield Finding("guessing", "", (), held_out.accuracy, text)
+    if known is not None and found.memorised > MEMORISED:
+        gap = known.beyond - held_out.beyond
+        if gap > CERTAIN * math.hypot(known.error, held_out.error):
+            text = (
+                f"it has memorised its training set: {100 * known.accuracy:.1f} % correct there and "
+                f"{100 * held_out.accuracy:.1f} % on held-out images, {100 * found.memorised:.0f} % of what it knows "
+                f"beyond guessing does not carry over"
+            )
+            if not math.isnan(found.trained_purity):
+                last = [*found.purity][-1]
+                text += f"; class purity of {last}'s top images {found.trained_purity:.2f} by the labels it was given"
+            yield Finding("memorised", "", (), found.memorised, text)
