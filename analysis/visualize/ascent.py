@@ -17,6 +17,7 @@ from analysis.visualize import transforms
 from analysis.visualize.parametrization import Fourier, Parametrization, Pixels
 
 ADAM = optax.scale_by_adam()
+HISTORY = 1024
 PARAMETRIZATIONS = {"fourier": Fourier(), "pixels": Pixels()}
 
 
@@ -103,8 +104,8 @@ def climb(
     """
     drawn, viewed = jax.vmap(lambda key: jax.random.split(key), out_axes=1)(keys)
     at = _start(plan.parametrization, drawn, start)
-    # The next power of two, so that the program does not depend on every number of steps.
-    history = jnp.zeros((len(keys), 1 << (plan.steps - 1).bit_length()), jnp.float32)
+    # A multiple of some length, so that the program does not depend on every number of steps.
+    history = jnp.zeros((len(keys), -(-plan.steps // HISTORY) * HISTORY), jnp.float32)
     state = _Climb(at, jax.vmap(ADAM.init)(at), jnp.int32(0), history)
     step = _Step(plan.parametrization, plan.transforms)
     rates = jnp.float32(plan.first), jnp.float32((plan.last - plan.first) / plan.steps)
@@ -130,7 +131,9 @@ class _Step:
             return (penalty - gain).sum(), gain
 
         gradient, gain = jax.grad(loss, has_aux=True)(state.at)
-        change, moments = jax.vmap(ADAM.update)(gradient, state.moments)
+        # Where a user forbids promotion, optax's counts still meet its floats.
+        with jax.numpy_dtype_promotion("standard"):
+            change, moments = jax.vmap(ADAM.update)(gradient, state.moments)
         first, slope = rates
         rate = (first + slope * state.step.astype(jnp.float32)).astype(change.dtype)
         at = jax.vmap(self.parametrization.project)(state.at - rate * change)

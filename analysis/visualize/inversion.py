@@ -99,7 +99,8 @@ def invert(
         objective = Partial(drive.Static(_match), features, target)
         found, history = ascent.climb(objective, plan, keys, images.shape[1:] if start is None else start)
         feature_error = jnp.sqrt(-drive.call(objective, found))
-        return Inversion(found, feature_error, *_compare(found, jnp.asarray(images)), -history)
+        pixel_error, detail = _compare(found, jnp.asarray(images))
+        return Inversion(found, feature_error, pixel_error, detail, -history)
 
     return drive.in_batches(batch, batch_size, images, keys, start)
 

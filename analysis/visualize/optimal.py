@@ -49,7 +49,7 @@ def maximize(
     variables: Any,
     start: Any,
     layer: str | None,
-    channels: int | Sequence[int],
+    channels: Any,
     preprocess: Callable[[jax.Array], jax.Array] | None = None,
     position: Position = None,
     steps: int = 512,

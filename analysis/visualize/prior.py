@@ -145,5 +145,7 @@ class _Lesson:
         def loss(variables):
             return ((self.denoiser.value.apply(variables, noisy) - clean) ** 2).mean()
 
-        change, moments = optax.adam(self.lesson.learning_rate).update(jax.grad(loss)(variables), moments)
+        # Where a user forbids promotion, optax's counts still meet its floats.
+        with jax.numpy_dtype_promotion("standard"):
+            change, moments = optax.adam(self.lesson.learning_rate).update(jax.grad(loss)(variables), moments)
         return optax.apply_updates(variables, change), moments, step + 1
