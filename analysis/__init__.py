@@ -8,7 +8,7 @@ found = analysis.maximize(model, variables, (32, 32, 3), "stage3", [0, 1], key=k
 adversarial = attacks.pgd(logits_fn, images, labels, attacks.Linf(8 / 255), key=key)
 """
 
-from analysis import attacks, drive, taps
+from analysis import attacks, drive, scores, taps
 from analysis.attribution import (
     cam,
     deconvnet,
@@ -76,6 +76,7 @@ __all__ = [
     "receptive_boxes",
     "saliency",
     "score_cam",
+    "scores",
     "smoothgrad",
     "specialization",
     "taps",
