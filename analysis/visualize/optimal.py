@@ -64,7 +64,8 @@ def maximize(
 
     .. math:: \max_x \; \frac{1}{hw} \sum_{ij} A_{ijk}(\tau(x)) - \sum_r R_r(x)
 
-    with τ a random change of view, drawn anew in every step.
+    with τ a random change of view, drawn anew in every step. A unit that is zero behind its rectifier for all that
+    it is started at has no gradient there and stays zero: start it at an image that excites it.
 
     Args:
       model: any Linen module from images.
