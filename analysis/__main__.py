@@ -111,7 +111,7 @@ def add_watermark(commands: Any) -> None:
     page.add_argument("--out", type=Path, required=True, help="the nets' run directories and the page go there")
     page.add_argument("--model", default="gap_net", help="with global average pooling (default: %(default)s)")
     page.add_argument("--epochs", type=int, default=4, help="of training each net (default: %(default)s)")
-    page.add_argument("--images", type=int, default=40, help="test images examined (default: %(default)s)")
+    page.add_argument("--images", type=int, default=30, help="test images examined (default: %(default)s)")
     page.add_argument("--seed", type=int, default=0, help="of the nets, methods and attacks (default: %(default)s)")
     page.add_argument("--markdown", type=Path, help="the file to write (default: OUT/watermark.md)")
     page.set_defaults(answer=write_watermark)

@@ -26,7 +26,7 @@ SHORT = {
     "score_cam": "Score-CAM",
     "cam": "CAM",
 }
-SANITY, RADIUS, TRIES = 8, 0.02, 4
+SANITY, RADIUS, TRIES = 6, 0.02, 3
 """Images that the methods themselves are checked on; the change that sensitivity makes, and how often."""
 
 
@@ -291,8 +291,10 @@ weaker).
 
 ![Maps of the first test images by method and net]({picture})
 
+Each map has a scale of its own. Signed ones: orange for the class, blue against it; the others: from dark to bright.
+
 Insertion: the larger, the better; deletion: the smaller, the better. Both as areas under the curve of the class's
-probability, 16 steps, from a blurred and to a black image. The shares are those of the positive values.
+probability, from a blurred and to a black image. The shares are those of the positive values.
 
 {scored}
 
