@@ -136,7 +136,7 @@ def channel_report(
 
     second = _Sums()
     for rows, live in _batches(len(images), batch_size):
-        second.add(_moments(place.activation, images[rows], live, rows, key, np.float32(mean), np.float32(ends)))
+        second.add(_moments(place.activation, images[rows], live, rows, key, mean, ends))
     pixels = len(images) * place.height * place.width
     covariance = second["products"] / pixels
     variance = np.diagonal(covariance)
@@ -193,8 +193,8 @@ def _extremes(activation: Partial, images: jax.Array, live: jax.Array) -> dict[s
 
 @jax.jit
 def _moments(activation, images, live, rows, key, mean, ends) -> dict[str, jax.Array]:
-    live = live[:, None, None, None]
-    values = activation(images)
+    live, values = live[:, None, None, None], activation(images)
+    mean, ends = mean.astype(values.dtype), ends.astype(values.dtype)
     noise = jax.vmap(lambda row: jax.random.normal(jax.random.fold_in(key, row), images.shape[1:], images.dtype))(rows)
     centred = jnp.where(live, values - mean[None, None, None], 0)
     noisy = jnp.where(live, activation(images + NOISE * noise) - mean[None, None, None], 0)

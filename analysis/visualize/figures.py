@@ -12,7 +12,6 @@ import numpy as np
 from analysis import checks, drive
 from analysis.visualize.activations import ChannelReport
 from analysis.visualize.exemplars import TopImages, as_channels, check_shown
-from analysis.visualize.findings import Finding
 from analysis.visualize.kernels import KernelReport, as_kernel
 from analysis.visualize.layer import find_layer
 
@@ -65,7 +64,7 @@ def activation_figure(
     ground = np.zeros((len(chosen), *maps.shape[1:], 1))
     tiles = draw.blend(ground, maps[chosen], saturation, signed)
     titles = [f"{channel}: {maps[channel].max():.3g}" for channel in chosen]
-    return draw.mosaic(tiles, titles, _notes(report and report.findings, chosen))
+    return draw.mosaic(tiles, titles, _notes(report, chosen))
 
 
 def kernel_figure(kernel: Any, report: KernelReport | None = None) -> Figure:
@@ -94,7 +93,7 @@ def kernel_figure(kernel: Any, report: KernelReport | None = None) -> Figure:
         )
     largest = abs(kernel).max((0, 1, 2))
     tiles = np.moveaxis(0.5 + 0.5 * kernel / np.where(largest > 0, largest, 1), -1, 0)
-    return draw.mosaic(tiles, notes=_notes(report and report.findings, np.arange(len(tiles))), side=0.5)
+    return draw.mosaic(tiles, notes=_notes(report, np.arange(len(tiles))), side=0.5)
 
 
 def exemplar_figure(images: Any, top: TopImages, names: Sequence[str] | None = None, boxes: Any = None) -> Figure:
@@ -132,9 +131,10 @@ def exemplar_figure(images: Any, top: TopImages, names: Sequence[str] | None = N
     return draw.mosaic(images[indices], titles, notes, top.indices.shape[1], frames)
 
 
-def _notes(findings: Sequence[Finding] | None, shown: np.ndarray) -> dict[int, str]:
+def _notes(report: ChannelReport | KernelReport | None, shown: np.ndarray) -> dict[int, str]:
     """The words about a tile's channel, by the number of the tile."""
     words: dict[int, list[str]] = {}
-    for finding in findings or ():
-        words.setdefault(finding.channels[0] if finding.channels else -1, []).append(finding.kind)
+    for finding in () if report is None else report.findings:
+        for culprit in finding.channels[:1]:
+            words.setdefault(culprit, []).append(finding.kind)
     return {at: ", ".join(words[int(channel)]) for at, channel in enumerate(shown) if int(channel) in words}

@@ -126,8 +126,9 @@ def health(
 
     is 0 if all that is known carries over, and 1 for a network that was trained on shuffled labels. Held-out images
     of another kind than the training set's raise it too. The other findings are those of `kernel_report` and
-    `channel_report`, and that it does no better than guessing. The class purity of top images is reported and
-    accuses nobody: it rises with depth in most healthy networks, but not in all.
+    `channel_report`, and that it does no better than guessing; filters that look random are held against a network
+    that guesses only. The class purity of top images is reported and accuses nobody: it rises with depth in most
+    healthy networks, but not in all.
 
     Args:
       model: any Linen module from images to logits.
@@ -136,7 +137,8 @@ def health(
       labels: (N,) their classes.
       trained_on: images and labels that it was trained on, with the labels it was given; None: memorisation is not
         judged.
-      layers: those whose channels are examined, in order; None: the direct children of the model but the logits.
+      layers: those whose channels are examined, in order; None: the direct children of the model but the last, whose
+        output is the logits.
       preprocess: what stands between the images and the model; None: nothing.
       count: top images a channel.
       batch_size: images held at once; each layer takes three passes over them.
@@ -165,7 +167,7 @@ def health(
     if count > len(images):
         raise ValueError(f"count={count} is more than the {len(images)} images there are")
     if trained_on is not None:
-        _, *trained_on = checks.inputs(logits_fn, *trained_on)
+        trained_on = checks.inputs(logits_fn, *trained_on)[1:]
     forms = taps.list(model, variables, _inputs(images, preprocess))
     if layers is None:
         layers = [path for path, form in forms.items() if "/" not in path and _is_rows(form)][:-1]
@@ -238,8 +240,10 @@ def _purity(values: np.ndarray, labels: Any, count: int) -> float:
 
 
 def _judge(found: Health) -> Iterator[Finding]:
-    if found.kernel is not None:
-        yield from found.kernel.findings
+    for finding in found.kernel.findings if found.kernel is not None else ():
+        # Random filters at the bottom can carry a good network, and short training moves them little.
+        if finding.kind != "random" or not found.held_out.any:
+            yield finding
     for report in found.layers.values():
         yield from report.findings
     held_out, known = found.held_out, found.trained_on

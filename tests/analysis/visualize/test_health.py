@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -5,7 +6,8 @@ import pytest
 
 import analysis
 from analysis.visualize.findings import Finding, told
-from analysis.visualize.health import Knowledge, health
+from analysis.visualize.health import Knowledge, _judge, health
+from analysis.visualize.kernels import kernel_report
 
 
 def kinds(found):
@@ -57,6 +59,15 @@ def test_what_surgery_did_is_named_by_filters_and_by_channels(digits, digits_net
         ("dead", "stage1", (2,)),
         ("duplicated", "stage1", (5, 1)),
     }
+
+
+def test_random_filters_under_a_network_that_works_are_no_sickness(digits, digits_net, healthy):
+    found = health(digits_net, healthy, digits.images[:60], digits.labels[:60], layers=["stage3"], count=3)
+    kernel = kernel_report(np.random.default_rng(0).normal(size=(5, 5, 1, 16)), "stage1/conv")
+    assert [finding.kind for finding in kernel.findings] == ["random"]
+    assert not [*_judge(dataclasses.replace(found, kernel=kernel))]
+    guesses = dataclasses.replace(found, kernel=kernel, held_out=Knowledge(60, 0.1, 0.12))
+    assert [finding.kind for finding in _judge(guesses)] == ["random", "guessing"]
 
 
 def test_layers_by_default_are_the_children_but_the_logits(digits, digits_net, healthy):
