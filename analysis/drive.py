@@ -21,6 +21,7 @@ import numpy as np
 from jax.tree_util import Partial
 
 T = TypeVar("T")
+PATIENCE = 3.0  # seconds before a progress bar appears
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -193,7 +194,7 @@ def _with_progress(batches: range) -> Iterable[int]:
         return batches
     from tqdm import tqdm
 
-    return tqdm(batches, delay=3, leave=False, unit="batch", file=sys.stderr)
+    return tqdm(batches, delay=PATIENCE, leave=False, unit="batch", file=sys.stderr)
 
 
 def iterate(step: Callable[..., T], state: T, steps: int, *args: Any) -> T:

@@ -9,6 +9,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+from jax.tree_util import Partial
 
 from analysis import checks, drive, taps
 from analysis.attribution.rectifiers import own_rectifier
@@ -115,16 +116,30 @@ def deconvnet(
 def _backward(rule, model, variables, images, labels, preprocess, layer, at, channels, score, batch_size):
     if layer is None and at is not None:
         raise ValueError(f"at={at!r} is a place in a layer: give layer= as well")
-    images = checks.as_images(images)
     preprocess = None if preprocess is None else drive.as_argument(preprocess)
-    shape = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
-    inputs = shape if preprocess is None else jax.eval_shape(drive.call, preprocess, shape)
-    changed = model.clone(act=_Rule(own_rectifier(model, variables, inputs), rule))
+    changed = with_rule(rule, model, variables, checks.as_images(images), preprocess)
     if layer is None:
         function = taps.logits_fn(changed, variables, preprocess)
     else:
         function = taps.neurons(changed, variables, layer, at, preprocess)
     return saliency(function, images, labels, channels, score, batch_size)
+
+
+def with_rule(rule: str, model: nn.Module, variables: Any, images: Any, preprocess: Partial | None) -> nn.Module:
+    """The model that computes the same, and whose gradient goes back through rectifiers by another rule.
+
+    Args:
+      rule: `"guided"` or `"deconvnet"`.
+      model, variables: a Linen module and its variables.
+      images: (N, H, W, C), of which only shape and type are looked at.
+      preprocess: what stands between the images and the model; None: nothing.
+
+    Raises:
+      ValueError: as in `analysis.attribution.rectifiers.own_rectifier`.
+    """
+    one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
+    inputs = one if preprocess is None else jax.eval_shape(drive.call, preprocess, one)
+    return model.clone(act=_Rule(own_rectifier(model, variables, inputs), rule))
 
 
 WAYS_BACK: dict[str, Callable[..., jax.Array]] = {

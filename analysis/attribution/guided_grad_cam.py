@@ -9,10 +9,11 @@ from typing import Any, Literal
 import flax.linen as nn
 import jax
 
-from analysis import checks
+from analysis import checks, drive, taps
 from analysis.attribution.grad_cam import grad_cam
-from analysis.attribution.guided_backprop import guided_backprop
+from analysis.attribution.guided_backprop import with_rule
 from analysis.attribution.reduction import Channels, Score, check_channels, over_channels
+from analysis.attribution.saliency import saliency
 
 
 def guided_grad_cam(
@@ -57,8 +58,8 @@ def guided_grad_cam(
     """
     check_channels(channels)
     checks.choice("resize", resize, ("bilinear", "nearest"))
-    pixels = guided_backprop(
-        model, variables, images, labels, preprocess, channels=None, score=score, batch_size=batch_size
-    )
+    preprocess = None if preprocess is None else drive.as_argument(preprocess)
+    guided = with_rule("guided", model, variables, checks.as_images(images), preprocess)
     places = grad_cam(model, variables, images, labels, layer, preprocess, score, resize=resize, batch_size=batch_size)
+    pixels = saliency(taps.logits_fn(guided, variables, preprocess), images, labels, None, score, batch_size)
     return over_channels(pixels * places[..., None].astype(pixels.dtype), channels)

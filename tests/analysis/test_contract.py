@@ -1,7 +1,9 @@
 """What holds for every method, in one table."""
 
 import functools
+from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,53 +12,96 @@ import pytest
 import analysis
 from analysis import attacks, taps
 
-METHODS = {
+OF_FUNCTION = {
     "saliency": analysis.saliency,
+    "input_times_gradient": analysis.input_times_gradient,
+    "smoothgrad": functools.partial(analysis.smoothgrad, key=jax.random.key(2), samples=4),
+    "integrated_gradients": functools.partial(analysis.integrated_gradients, steps=4),
     "occlusion": functools.partial(analysis.occlusion, window=3),
-    "grad_cam": None,  # takes the model instead of a function
     "fgsm": lambda *args, **kwargs: attacks.fgsm(*args, threat=attacks.Linf(0.1), **kwargs),
     "pgd": lambda *args, **kwargs: attacks.pgd(
         *args, threat=attacks.L2(0.5), steps=2, restarts=2, key=jax.random.key(3), **kwargs
     ),
 }
+OF_MODEL = {
+    "guided_backprop": analysis.guided_backprop,
+    "deconvnet": analysis.deconvnet,
+    "cam": analysis.cam,
+    "grad_cam": analysis.grad_cam,
+    "grad_cam_plus_plus": analysis.grad_cam_plus_plus,
+    "guided_grad_cam": analysis.guided_grad_cam,
+    "score_cam": analysis.score_cam,
+}
+METHODS = {**OF_FUNCTION, **OF_MODEL}
+
+
+class Pooled(nn.Module):
+    """A network on which every method is defined: rectifiers through a field, a mean over space before the head."""
+
+    act: Any = None
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, images):
+        act = self.act or nn.relu
+        x = act(nn.Conv(4, (3, 3), dtype=self.dtype, name="stem")(images))
+        x = act(nn.Conv(5, (3, 3), 2, dtype=self.dtype, name="stage1")(x))
+        return nn.Dense(3, dtype=self.dtype, name="head")(x.mean((1, 2)))
+
+
+@pytest.fixture(scope="module")
+def pooled_variables():
+    shapes = jax.eval_shape(Pooled().init, jax.random.key(0), jnp.zeros((1, 6, 8, 2)))
+    rng = np.random.default_rng(0)
+    return jax.tree.map(lambda leaf: jnp.asarray(rng.normal(0.05, 0.3, leaf.shape), leaf.dtype), shapes)
 
 
 @pytest.fixture(scope="module", params=METHODS)
-def method(request, small, variables, logits_fn):
-    if request.param == "grad_cam":
-        return functools.partial(analysis.grad_cam, small(), variables)
-    return functools.partial(METHODS[request.param], logits_fn)
+def method(request, logits_fn, pooled_variables):
+    if request.param in OF_MODEL:
+        return functools.partial(OF_MODEL[request.param], Pooled(), pooled_variables)
+    return functools.partial(OF_FUNCTION[request.param], logits_fn)
 
 
-@pytest.fixture(scope="module", params=[name for name in METHODS if name != "grad_cam"])
+@pytest.fixture(scope="module")
+def maps(method, images, labels):
+    """What a method gives for all images, three at a time."""
+    return np.asarray(method(images, labels, batch_size=3))
+
+
+@pytest.fixture(scope="module", params=OF_FUNCTION)
 def of_function(request):
-    return METHODS[request.param]
+    return OF_FUNCTION[request.param]
 
 
-def test_others_in_the_call_do_not_matter(method, images, labels):
-    whole = np.asarray(method(images, labels, batch_size=3))
+def test_others_in_the_call_do_not_matter(method, maps, images, labels):
     others = np.concatenate([images[:2], 1 - images[2:], images, images])
     other_labels = np.concatenate([labels[:2], 2 - labels[2:], labels, labels])
-    np.testing.assert_array_equal(whole[:2], np.asarray(method(others, other_labels, batch_size=3))[:2])
-    np.testing.assert_array_equal(whole[:1], np.asarray(method(images[:1], labels[:1], batch_size=3)))
-    assert whole.shape[:3] == images.shape[:3]
-    assert np.isfinite(whole).all()
-    assert np.ptp(whole) > 0
+    np.testing.assert_array_equal(maps[:2], np.asarray(method(others, other_labels, batch_size=3))[:2])
+    np.testing.assert_array_equal(maps[:1], np.asarray(method(images[:1], labels[:1], batch_size=3)))
+    assert maps.shape[:3] == images.shape[:3]
+    assert np.isfinite(maps).all()
+    assert np.ptp(maps) > 0
 
 
-def test_batch_size_and_jit_do_not_matter(method, images, labels):
-    whole = method(images, labels)
-    np.testing.assert_allclose(method(images, labels, batch_size=3), whole, atol=1e-5)
-    jitted = jax.jit(method)(jnp.asarray(images), jnp.asarray(labels))
-    np.testing.assert_allclose(jitted, whole, atol=1e-5)
+def test_batch_size_does_not_matter(method, maps, images, labels):
+    np.testing.assert_allclose(method(images, labels, batch_size=None), maps, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["saliency", "grad_cam", "pgd"])
-def test_bfloat16_models(small, variables, images, labels, name):
-    halved = small(dtype=jnp.bfloat16)
-    method = functools.partial(analysis.grad_cam, halved, variables)
-    if name != "grad_cam":
-        method = functools.partial(METHODS[name], taps.logits_fn(halved, variables))
+def test_neither_jit_nor_vmap_matters(method, maps, images, labels):
+    """Two groups of images at once, in one compiled program; where noise is drawn, it is by the place in a group."""
+    groups = jnp.stack([images[:2], 1 - images[:2]]), jnp.stack([labels[:2], labels[:2]])
+    together = jax.jit(jax.vmap(method))(*groups)
+    np.testing.assert_allclose(together[0], maps[:2], atol=1e-5)
+    assert np.abs(together[1] - maps[:2]).max() > 1e-4
+
+
+@pytest.mark.parametrize("name", ["saliency", "integrated_gradients", "grad_cam", "guided_backprop", "pgd"])
+def test_bfloat16_models(small, variables, pooled_variables, images, labels, name):
+    if name in OF_MODEL:
+        method = functools.partial(OF_MODEL[name], Pooled(dtype=jnp.bfloat16), pooled_variables)
+    else:
+        method = functools.partial(OF_FUNCTION[name], taps.logits_fn(small(dtype=jnp.bfloat16), variables))
     result = method(images[:2], labels[:2])
     assert result.dtype == jnp.float32
     assert np.isfinite(result).all()
@@ -109,6 +154,13 @@ def test_bad_input_is_refused_before_anything_runs(method, images, labels, case)
     change, message = REFUSED[case]
     with pytest.raises(ValueError, match=message):
         method(*change(images, labels))
+
+
+@pytest.mark.parametrize("name", [name for name in OF_MODEL if "cam" in name])
+def test_layers_that_do_not_serve_are_refused(pooled_variables, images, labels, name):
+    for layer, message in {"stage2": "has no layer 'stage2', did you mean stage1", "head": "no spatial extent"}.items():
+        with pytest.raises(ValueError, match=message):
+            OF_MODEL[name](Pooled(), pooled_variables, images, labels, layer=layer)
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 2.0])

@@ -1,4 +1,5 @@
 import functools
+import io
 
 import jax
 import jax.numpy as jnp
@@ -87,3 +88,45 @@ def test_callables_without_a_hash_are_told_apart():
 def test_what_is_not_callable_is_refused():
     with pytest.raises(ValueError, match="3 is not callable"):
         drive.as_argument(3)
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 3, 4, 7, 100])
+def test_sums_over_samples(batch_size):
+    """Each example's sum holds each of its samples once, in batches of one shape and no larger than allowed."""
+    shapes = set()
+
+    def terms(sample, x):
+        shapes.add(x.shape)
+        return {"power": x ** sample[:, None].astype(x.dtype), "count": jnp.ones(len(x), jnp.int32)}
+
+    x = np.random.default_rng(0).uniform(size=(3, 2)).astype(np.float32)
+    sums = drive.sum_over_samples(terms, 7, batch_size, x)
+    np.testing.assert_allclose(sums["power"], sum(x**power for power in range(7)), rtol=1e-6)
+    np.testing.assert_array_equal(sums["count"], 7)
+    assert len(shapes) == 1
+    assert batch_size is None or shapes.pop()[0] <= batch_size
+
+
+def test_samples_that_fill_a_batch_are_left_out_even_if_they_are_not_numbers():
+    last = drive.sum_over_samples(lambda sample, x: jnp.where(jnp.asarray(sample) < 4, x, np.nan), 5, 3, np.ones(2))
+    assert np.isnan(last).all()
+    first = drive.sum_over_samples(
+        lambda sample, x: x / (1 + jnp.asarray(sample, x.dtype)), 5, 3, np.ones(2, np.float32)
+    )
+    np.testing.assert_allclose(first, np.full(2, sum(1 / n for n in range(1, 6))), rtol=1e-6)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("stream", "shown"), [(Terminal, True), (io.StringIO, False)])
+def test_long_work_shows_its_progress_on_a_terminal_only(monkeypatch, stream, shown):
+    monkeypatch.setattr(drive.sys, "stderr", stream())
+    monkeypatch.setattr(drive, "PATIENCE", 0)
+    drive.in_batches(lambda x: x, 1, np.arange(4))
+    assert ("/4 " in drive.sys.stderr.getvalue()) == shown
+    one_batch = drive.sys.stderr.tell()
+    drive.in_batches(lambda x: x, None, np.arange(4))
+    assert drive.sys.stderr.tell() == one_batch

@@ -1,4 +1,4 @@
-"""`make bench`: our layers against `flax.linen` and PyTorch, our networks against torchvision, taking turns in one run.
+"""`make bench`: our layers against `flax.linen` and PyTorch, our networks against torchvision.
 
 PyTorch is compared where there is a Python that has it (`TORCH_PYTHON`, or `.venv-torch`, made as
 `tests/goldens/make.py` says).
@@ -8,19 +8,21 @@ import argparse
 
 import jax
 
-from tests.benchmarks import cases, layers, models
+from tests.benchmarks import attribution, cases, layers, models
 from tests.benchmarks.contenders import Torch
 
-NAMES = {"layers": [case.name for case in cases.CASES], "models": list(models.NAMES)}
+NAMES = {"layers": [case.name for case in cases.CASES], "models": list(models.NAMES), "attribution": attribution.NAMES}
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--suite", choices=NAMES, help="one of the tables (default: both)")
+    parser.add_argument("--suite", choices=NAMES, help="one of the tables (default: all)")
     parser.add_argument("--only", default="", help="part of a case's or network's name")
     parser.add_argument(
-        "--budget", type=float, help="seconds for each contender and direction (default: layers 1.5, models 8)"
+        "--budget",
+        type=float,
+        help="seconds for each contender and direction (default: layers 1.5, models 8, attribution 6)",
     )
     parser.add_argument("--batch", type=int, help="images for networks (default: 8 on a CPU, 256 elsewhere)")
     given = parser.parse_args()
@@ -36,6 +38,8 @@ def main() -> None:
         layers.table(given.only, torch, given.budget or 1.5)
     if chosen.get("models"):
         models.table(given.only, torch, given.budget or 8.0, given.batch)
+    if chosen.get("attribution"):
+        attribution.table(given.only, torch, given.budget or 6.0)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ Runs under a Python of its own, so that torch is no dependency of the project.
 import functools
 import json
 import os
+import pathlib
 import sys
 import time
+import warnings
 from collections.abc import Callable
 
 
@@ -82,6 +84,53 @@ def network(case: dict) -> Callable[[], None]:
     return {"forward": forward, "step": step}[case["what"]]
 
 
+def attribution(case: dict) -> Callable[[], None]:
+    """One of captum's methods, in the memory layout whose gradient is faster here."""
+    import torch
+    from captum import attr
+
+    warnings.simplefilter("ignore")  # captum tells of every hook it sets
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "goldens"))
+    import recipe
+    from twins import CifarResNet
+
+    networks = {"resnet20": CifarResNet, "resnet50": lambda: torchvision_models()[0].resnet50(weights=None)}
+    model = networks[case["network"]]().eval()
+    for key, value in model.state_dict().items():
+        if not key.endswith("num_batches_tracked"):
+            value.copy_(torch.from_numpy(recipe.tensor(key, tuple(value.shape), 2.0)))
+    shape = (case["batch"], case["size"], case["size"], 3)
+    images = torch.from_numpy(recipe.unit_images(shape)).movedim(-1, 1)
+    labels = torch.arange(case["batch"]) % 10
+    side, copies = case["size"] // 4, max(1, case["at_once"] // case["batch"])
+
+    def on(layout: torch.memory_format) -> dict[str, Callable[[], None]]:
+        net, x = model.to(memory_format=layout), images.contiguous(memory_format=layout)
+        last = {"resnet20": "layer3", "resnet50": "layer4"}[case["network"]]
+        tunnel = {"nt_samples": case["samples"], "nt_samples_batch_size": copies, "stdevs": 0.15, "target": labels}
+        windows = {"sliding_window_shapes": (3, side, side), "strides": (3, side // 2, side // 2)}
+        return {
+            "saliency": lambda: attr.Saliency(net).attribute(x, labels),
+            "integrated_gradients": lambda: attr.IntegratedGradients(net).attribute(
+                x, target=labels, n_steps=case["samples"], internal_batch_size=case["at_once"]
+            ),
+            "smoothgrad": lambda: attr.NoiseTunnel(attr.Saliency(net)).attribute(x, abs=False, **tunnel),
+            "occlusion": lambda: attr.Occlusion(net).attribute(
+                x, target=labels, perturbations_per_eval=copies, **windows
+            ),
+            "grad_cam": lambda: attr.LayerGradCam(net, getattr(net, last)).attribute(x, labels),
+        }
+
+    def seconds(layout: torch.memory_format) -> float:
+        gradient = on(layout)["saliency"]
+        gradient()
+        start = time.perf_counter()
+        gradient()
+        return time.perf_counter() - start
+
+    return on(min((torch.contiguous_format, torch.channels_last), key=seconds))[case["method"]]
+
+
 def main() -> None:
     """Serve requests, the fields of a case with `"what"` to run, until the input ends."""
     import torch
@@ -91,9 +140,8 @@ def main() -> None:
     @functools.lru_cache(maxsize=2)
     def prepared(request: str) -> Callable[[], None]:
         case = json.loads(request)
-        run = convolution(case) if "kernel_size" in case else network(case)
-        run()
-        return run
+        kinds = {"kernel_size": convolution, "method": attribution}
+        return next((make for field, make in kinds.items() if field in case), network)(case)
 
     print(torch.__version__, flush=True)
     for line in sys.stdin:
