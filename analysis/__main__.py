@@ -19,7 +19,7 @@ import train
 import zoo
 from analysis import checks, drive, report
 from analysis.attribution.grad_cam import spatial_layer
-from analysis.understanding import watermark
+from analysis.understanding import watermark, watermark_page
 from train import metrics
 from train.datasets import Split, scenes
 
@@ -134,7 +134,7 @@ def write_watermark(given: argparse.Namespace, command: str) -> Path:
         jax.random.key(given.seed),
         {"mark shuffled": shuffled.images[chosen]},
     )
-    return watermark.write(found, marked.images[chosen], given.markdown or given.out / "watermark.md", command)
+    return watermark_page.write(found, marked.images[chosen], given.markdown or given.out / "watermark.md", command)
 
 
 def trained(given: argparse.Namespace, name: str, mark: str, tests: dict[str, Split]) -> watermark.Subject:

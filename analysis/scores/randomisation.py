@@ -3,6 +3,7 @@
 Reference: Adebayo et al., 2018, arXiv:1810.03292.
 """
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
@@ -85,7 +86,7 @@ def randomisation(
             raise ValueError(
                 f"layer {name!r} of {type(model).__name__} has no variables{checks.did_you_mean(name, known)}"
             )
-    fresh = flatten_dict(jax.jit(model.init)(key, inputs), sep="/")
+    fresh = flatten_dict(_initial(drive.Static(model), key, inputs), sep="/")
     before = jnp.abs(method(model, variables, images, labels))
     alike, changed = [], dict(trained)
     for name in names:
@@ -116,6 +117,11 @@ def of_logits(
     """
     preprocess = None if preprocess is None else drive.as_argument(preprocess)
     return lambda model, variables, images, labels: method(taps.logits_fn(model, variables, preprocess), images, labels)
+
+
+@functools.partial(jax.jit, static_argnames="static")
+def _initial(static, key, inputs):
+    return static.value.init(key, inputs)
 
 
 def _children(model, variables, inputs, trained):
