@@ -43,7 +43,7 @@ def test_which_where_and_how_strongly(window, dots):
     ]
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 7, 50, None])
+@pytest.mark.parametrize("batch_size", [3, None])
 def test_batch_size_does_not_matter(digits, digits_net, healthy, batch_size):
     first = top_images(digits_net, healthy, digits.images[:40], "stage2", count=5, batch_size=8)
     other = top_images(digits_net, healthy, digits.images[:40], "stage2", count=5, batch_size=batch_size)

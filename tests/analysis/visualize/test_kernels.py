@@ -124,6 +124,12 @@ def test_colour_closed_forms():
     assert np.isnan(found.order)
 
 
+def test_filters_that_are_equally_selective_are_in_no_order():
+    found = colour_selectivity(np.ones((1, 1, 3, 6)), groups=2)
+    assert found.order == 0.5
+    assert not found.divided
+
+
 def test_colour_of_random_weights_is_two_thirds():
     assert abs(colour_selectivity(np.random.default_rng(0).normal(size=(3, 3, 3, 2000))).groups[0] - 2 / 3) < 0.01
 
