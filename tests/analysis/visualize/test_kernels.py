@@ -43,6 +43,8 @@ def test_diversity_counts_filters():
     np.testing.assert_allclose(kernel_report(basis).diversity, 9)
     np.testing.assert_allclose(kernel_report(np.concatenate([basis, -2 * basis], -1)).diversity, 9)
     np.testing.assert_allclose(kernel_report(np.repeat(basis[..., :1], 6, -1)).diversity, 1)
+    half = np.stack([basis[..., 0], basis[..., 0] + basis[..., 1]], -1)  # a squared cosine of one half
+    np.testing.assert_allclose(kernel_report(half).diversity, 0.75**-0.75 * 0.25**-0.25)
     with_dead = np.concatenate([basis[..., :4], 0 * basis[..., :2]], -1)
     np.testing.assert_allclose(kernel_report(with_dead).diversity, 4)
 
