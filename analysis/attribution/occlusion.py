@@ -26,7 +26,7 @@ def occlusion(
     fill: float | Sequence[float] = 0.0,
     edge: Literal["move", "cut"] = "move",
     score: Score = "logit",
-    batch_size: int | None = 128,
+    batch_size: int | None = 32,
 ) -> jax.Array:
     r"""The score of the image minus its score without a window, averaged over the windows on a pixel.
 

@@ -53,7 +53,7 @@ WORKS = (
     Work("saliency"),
     Work("integrated_gradients", 50),
     Work("smoothgrad", 25),
-    Work("occlusion", 49, 128),
+    Work("occlusion", 49),
     Work("grad_cam"),
 )
 NAMES = [f"{work.method}/{subject.network}" for subject in SUBJECTS for work in WORKS]
