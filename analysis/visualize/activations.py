@@ -21,9 +21,9 @@ BOUND = 0.01
 """How near an end of the layer's range, as a share of the range, counts as being there."""
 SATURATED = 0.9
 """A channel is saturated if a larger share of its values lies at the ends. Unbounded activations have almost none
-there, and exact zeros, at which a ReLU rests, do not count."""
+there, and exact zeros, at which a ReLU rests, do not count. Healthy networks with tanh or sigmoid reach 0.78."""
 DUPLICATE = 0.999
-"""Correlation from which a channel repeats another. The nearest pair in healthy networks on the digits: 0.97."""
+"""Correlation from which a channel repeats another. The nearest pair in healthy networks on the digits: 0.988."""
 NOISE = 0.02
 """Standard deviation of the noise that a channel should not mind: five grey levels of 255, hardly visible."""
 RELIABLE = 0.5
