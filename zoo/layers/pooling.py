@@ -14,6 +14,7 @@ from jax import lax
 
 from zoo.layers.arithmetic import Padding, Sizes, padding_pairs, per_axis
 from zoo.layers.convolution import convolution
+from zoo.layers.max_pooling import largest
 
 
 class _Windows(NamedTuple):
@@ -57,10 +58,10 @@ def _windows(x: jax.Array, window: Sizes, strides: Sizes | None, padding: Paddin
     return _Windows(size, step, pairs, tuple(overhang))
 
 
-def _slide(x: jax.Array, windows: _Windows, start: float, reduce: Callable) -> jax.Array:
+def _slide(x: jax.Array, windows: _Windows, reduce: Callable[..., jax.Array]) -> jax.Array:
     """Reduce every window, over any number of batch axes."""
     rank = len(windows.size)
-    y = nn.pool(x.reshape(-1, *x.shape[-rank - 1 :]), start, reduce, windows.size, windows.step, windows.reach)
+    y = reduce(x.reshape(-1, *x.shape[-rank - 1 :]), windows.size, windows.step, windows.reach)
     return y.reshape(*x.shape[: -rank - 1], *y.shape[1:])
 
 
@@ -87,7 +88,7 @@ def max_pool(
       >>> max_pool(jnp.arange(16.0).reshape(1, 4, 4, 1), 2)[0, :, :, 0].tolist()
       [[5.0, 7.0], [13.0, 15.0]]
     """
-    return _slide(x, _windows(x, window, strides, padding, ceil_mode), -jnp.inf, lax.max)
+    return _slide(x, _windows(x, window, strides, padding, ceil_mode), largest)
 
 
 def avg_pool(
@@ -118,7 +119,7 @@ def avg_pool(
     """
     windows = _windows(x, window, strides, padding, ceil_mode)
     rank = len(windows.size)
-    total = _slide(x, windows, 0.0, lax.add)
+    total = _slide(x, windows, lambda x, *windows: nn.pool(x, 0.0, lax.add, *windows))
     counts = []
     for have, outputs, k, s, (low, high) in zip(
         x.shape[-rank - 1 : -1], total.shape[-rank - 1 : -1], windows.size, windows.step, windows.padding, strict=True

@@ -1,6 +1,7 @@
 import itertools
 import math
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -113,6 +114,19 @@ def test_gradients(normal):
     x = jnp.asarray(np.random.default_rng(0).permutation(72).reshape(1, 6, 6, 2) / 7, jnp.float32)  # no ties
     for pool in (lambda x: max_pool(x, 3, 2), lambda x: avg_pool(x, 3, 2, 1), blur_pool):
         check_grads(jax.jit(pool), (x,), order=1, modes=["rev"], atol=1e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize(("k", "s", "pairs", "ceil_mode"), CASES)
+def test_the_first_of_equal_pixels_has_the_gradient_of_max_pooling(k, s, pairs, ceil_mode, normal):
+    x = jnp.asarray(np.random.default_rng(1).integers(0, 3, (2, 8, 7, 3)), jnp.float32)  # many ties
+    native = lambda x: nn.max_pool(x, (k, k), (s, s), pairs)  # noqa: E731
+    pool = lambda x: max_pool(x, k, s, pairs)  # noqa: E731
+    cotangent = jnp.asarray(normal(*native(x).shape))
+    pulled = [jax.jit(lambda x, f=f: jax.vjp(f, x)[1](cotangent)[0])(x) for f in (pool, native)]
+    np.testing.assert_allclose(*pulled, rtol=1e-5, atol=1e-6)
+    tangent = jnp.asarray(normal(*x.shape))
+    pushed = jax.jvp(pool, (x,), (tangent,))[1]
+    np.testing.assert_allclose((pushed * cotangent).sum(), (pulled[0] * tangent).sum(), rtol=1e-4)
 
 
 def test_translation_tolerance():
