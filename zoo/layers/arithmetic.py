@@ -4,7 +4,9 @@ Nothing here is allocated or compiled, so a wrong geometry is refused before XLA
 """
 
 import math
+import numbers
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -14,12 +16,39 @@ Sizes = int | Sequence[int]
 Padding = str | int | Sequence[int | tuple[int, int]]
 
 
-def per_axis(value: Sizes, rank: int, name: str, minimum: int = 1) -> tuple[int, ...]:
+def _is_whole(value: Any, minimum: int) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= minimum
+
+
+def whole(value: int, name: str, minimum: int = 1) -> int:
+    """A single integer, checked.
+
+    Args:
+      value: the integer.
+      name: what it is called in the error.
+      minimum: the smallest one allowed.
+
+    Returns:
+      The integer.
+
+    Raises:
+      ValueError: anything else.
+
+    Example:
+      >>> whole(64, "features")
+      64
+    """
+    if not _is_whole(value, minimum):
+        raise ValueError(f"{name}={value!r}: expected an integer of at least {minimum}")
+    return int(value)
+
+
+def per_axis(value: Sizes, rank: int | None, name: str, minimum: int = 1) -> tuple[int, ...]:
     """One integer an axis, from one for all or one each.
 
     Args:
       value: an integer, or `rank` of them.
-      rank: the number of spatial axes.
+      rank: the number of spatial axes; None: as many as there are integers, and two for a single one.
       name: what the value is called in the error.
       minimum: the smallest integer allowed.
 
@@ -27,20 +56,21 @@ def per_axis(value: Sizes, rank: int, name: str, minimum: int = 1) -> tuple[int,
       A tuple of `rank` integers.
 
     Raises:
-      ValueError: wrong length, or an entry below `minimum`.
+      ValueError: wrong length, or an entry that is no integer of at least `minimum`.
 
     Example:
       >>> per_axis(3, 2, "kernel_size")
       (3, 3)
     """
-    values = (value,) * rank if isinstance(value, int) else tuple(value)
-    if len(values) != rank:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return (whole(value, name, minimum),) * (2 if rank is None else rank)
+    if rank is not None and len(value) != rank:
         raise ValueError(
-            f"{name}={value!r} has {len(values)} entries for {rank} spatial axes: give {rank}, or one integer"
+            f"{name}={value!r} has {len(value)} entries for {rank} spatial axes: give {rank}, or one integer"
         )
-    if any(isinstance(entry, bool) or int(entry) != entry or entry < minimum for entry in values):
+    if not value or not all(_is_whole(entry, minimum) for entry in value):
         raise ValueError(f"{name}={value!r}: every entry must be an integer of at least {minimum}")
-    return tuple(int(entry) for entry in values)
+    return tuple(int(entry) for entry in value)
 
 
 def extent(kernel_size: int, dilation: int = 1) -> int:
@@ -91,13 +121,16 @@ def padding_pairs(
             )
             return tuple((total // 2, total - total // 2) for total in totals)
         raise ValueError(f"padding={padding!r} is unknown: give 'SAME', 'VALID', an integer or (before, after) pairs")
-    entries = (padding,) * rank if isinstance(padding, int) else tuple(padding)
+    entries = tuple(padding) if isinstance(padding, Sequence) else (padding,) * rank
     if len(entries) != rank:
         raise ValueError(f"padding={padding!r} has {len(entries)} entries, but there are {rank} spatial axes")
-    pairs = tuple((entry, entry) if isinstance(entry, int) else tuple(entry) for entry in entries)
-    if any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
-        raise ValueError(f"padding={padding!r}: every amount must be a non-negative integer or a (before, after) pair")
-    return pairs  # type: ignore[return-value]
+    pairs = tuple(tuple(entry) if isinstance(entry, Sequence) else (entry, entry) for entry in entries)
+    if any(len(pair) != 2 or not all(_is_whole(amount, 0) for amount in pair) for pair in pairs):
+        raise ValueError(
+            f"padding={padding!r}: expected 'SAME', 'VALID', or for every axis a non-negative integer or a "
+            "(before, after) pair of them"
+        )
+    return tuple((int(before), int(after)) for before, after in pairs)
 
 
 def output_size(
@@ -138,7 +171,7 @@ def output_size(
         ("padding", padding, 0),
         ("dilation", dilation, 1),
     ):
-        per_axis(value, 1, name, minimum)
+        whole(value, name, minimum)
     span, padded = extent(kernel_size, dilation), size + 2 * padding
     spare = padded - span
     if spare < 0:
@@ -180,7 +213,9 @@ def receptive_field(layers: Iterable[int | Sequence[int]]) -> int:
     """
     field = jump = 1
     for layer in layers:
-        entries = (layer,) if isinstance(layer, int) else tuple(layer)
+        entries = tuple(layer) if isinstance(layer, Sequence) else (layer,)
+        if not 1 <= len(entries) <= 3:
+            raise ValueError(f"layer {layer!r}: expected kernel_size, (kernel_size, strides) or those and a dilation")
         kernel_size, strides, dilation = per_axis(
             entries + (1,) * (3 - len(entries)), 3, "layer (kernel_size, strides, dilation)"
         )

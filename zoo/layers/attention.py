@@ -6,16 +6,16 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.layers.arithmetic import per_axis
+from zoo.layers.arithmetic import whole
 from zoo.layers.composite import Activation
-from zoo.layers.convolution import Conv, PointwiseConv
+from zoo.layers.convolution import Conv, PointwiseConv, kernel_sizes
 
 
 def _narrow(channels: int, width: int | None, reduction: int) -> int:
     """The width of a bottleneck: as given, or the channels divided by `reduction`, at least one."""
     if width is not None:
-        return per_axis(width, 1, "width")[0]
-    return max(1, channels // per_axis(reduction, 1, "reduction")[0])
+        return whole(width, "width")
+    return max(1, channels // whole(reduction, "reduction"))
 
 
 class SqueezeExcite(nn.Module):
@@ -49,6 +49,7 @@ class SqueezeExcite(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """(*batch, H, W, C) → (*batch, H, W, C)."""
+        kernel_sizes(x, 1)  # refuses what has no height and width
         mean = jnp.mean(x, axis=(-3, -2), keepdims=True)
         width = _narrow(x.shape[-1], self.width, self.reduction)
         y = self.act(PointwiseConv(width, dtype=self.dtype, name="fc1")(mean))
@@ -83,6 +84,7 @@ class CBAM(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """(*batch, H, W, C) → (*batch, H, W, C)."""
+        kernel_sizes(x, self.kernel_size)
         width = _narrow(x.shape[-1], None, self.reduction)
         fc1 = PointwiseConv(width, dtype=self.dtype, name="fc1")
         fc2 = PointwiseConv(x.shape[-1], dtype=self.dtype, name="fc2")

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.layers import lowering
-from zoo.layers.arithmetic import Padding, Sizes, extent, padding_pairs, per_axis
+from zoo.layers.arithmetic import Padding, Sizes, extent, padding_pairs, per_axis, whole
 
 
 def convolution(
@@ -97,7 +97,8 @@ def geometry(
 
 def check_groups(inputs: int, outputs: int, groups: int) -> None:
     """Refuse a number of groups that does not divide both channel counts."""
-    if groups < 1 or inputs % groups or outputs % groups:
+    whole(groups, "groups")
+    if inputs % groups or outputs % groups:
         common = math.gcd(inputs, outputs)
         fits = [g for g in range(1, common + 1) if common % g == 0]
         nearest = min(fits, key=lambda g: (abs(g - groups), g))
@@ -143,15 +144,16 @@ def kernel_sizes(x: jax.Array, kernel_size: Sizes) -> tuple[int, ...]:
     """The kernel's size along every spatial axis; one integer means a square over images.
 
     Raises:
-      ValueError: a non-positive size, or an input with too few axes for it.
+      ValueError: a non-positive size, or an input with too few axes for it, or without pixels or channels.
     """
-    rank = 2 if isinstance(kernel_size, int) else len(kernel_size)
-    sizes = per_axis(kernel_size, rank, "kernel_size")
-    if x.ndim < rank + 1:
+    sizes = per_axis(kernel_size, None, "kernel_size")
+    if x.ndim < len(sizes) + 1:
         raise ValueError(
             f"an input of shape {x.shape} has too few axes for a kernel of {sizes}: "
             "expected (*batch, *spatial, channels)"
         )
+    if 0 in x.shape[-len(sizes) - 1 :]:
+        raise ValueError(f"an input of shape {x.shape} is empty: only batch axes may be of size 0")
     return sizes
 
 
@@ -193,7 +195,7 @@ class Conv(Weighted):
           (*batch, *output sizes, features).
         """
         kernel_size = kernel_sizes(x, self.kernel_size)
-        per_axis(self.features, 1, "features")
+        whole(self.features, "features")
         check_groups(x.shape[-1], self.features, self.groups)
         return self._weigh(
             x,
@@ -233,7 +235,7 @@ class PointwiseConv(Weighted):
     def __call__(self, x: jax.Array) -> jax.Array:
         """(*batch, H, W, C_in) → (*batch, ceil(H / strides), ceil(W / strides), features)."""
         kernel_size = kernel_sizes(x, 1)
-        per_axis(self.features, 1, "features")
+        whole(self.features, "features")
         check_groups(x.shape[-1], self.features, self.groups)
         return self._weigh(
             x,
@@ -292,8 +294,7 @@ def dense_kernel_to_conv(kernel: jax.Array, spatial_shape: Sizes) -> jax.Array:
 
     Reference: Long, Shelhamer & Darrell, 2014, arXiv:1411.4038.
     """
-    rank = 2 if isinstance(spatial_shape, int) else len(spatial_shape)
-    sizes = per_axis(spatial_shape, rank, "spatial_shape")
+    sizes = per_axis(spatial_shape, None, "spatial_shape")
     if kernel.ndim != 2 or kernel.shape[0] % math.prod(sizes):
         raise ValueError(
             f"a dense kernel of shape {kernel.shape} for a map of {sizes}: "

@@ -39,6 +39,8 @@ def add_coordinates(x: jax.Array, centred: bool = False, radius: bool = False) -
     channels = list(np.meshgrid(*axes, indexing="ij"))
     if radius:
         channels.append(np.hypot(middle[0][:, None], middle[1][None, :]))
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        x = x.astype(jnp.float32)  # whole numbers, such as the bytes of an image, hold no fraction
     where = jnp.asarray(np.stack(channels, axis=-1), x.dtype)
     return jnp.concatenate([x, jnp.broadcast_to(where, (*x.shape[:-1], len(channels)))], axis=-1)
 

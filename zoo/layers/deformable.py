@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from zoo.layers.arithmetic import Padding, Sizes, per_axis
+from zoo.layers.arithmetic import Padding, Sizes, per_axis, whole
 from zoo.layers.convolution import Conv, Weighted, check_groups, convolution, geometry, kernel_sizes
 
 
@@ -42,7 +42,7 @@ def bilinear_sample(x: jax.Array, positions: jax.Array) -> jax.Array:
             f"images of shape {x.shape} and positions of shape {positions.shape}: expected (N, H, W, C) and (N, ..., 2)"
         )
     count, height, width, channels = x.shape
-    pixels = x.reshape(-1, channels)
+    pixels = jnp.asarray(x).reshape(-1, channels)
     first = np.arange(count, dtype=np.int32).reshape(-1, *(1,) * (positions.ndim - 2)) * (height * width)
     floor = jnp.floor(positions)
     share = positions - floor
@@ -103,7 +103,7 @@ def deformable_convolution(
     count, channels, kernel_size = x.shape[0], x.shape[-1], kernel.shape[:2]
     strides, pairs, dilation, (height, width) = geometry(x.shape[1:3], kernel_size, strides, padding, dilation)
     taps = kernel_size[0] * kernel_size[1]
-    sets = offsets.shape[-1] // (2 * taps)
+    sets = (offsets.shape or (0,))[-1] // (2 * taps)
     if offsets.shape != (count, height, width, 2 * taps * max(sets, 1)) or channels % max(sets, 1):
         raise ValueError(
             f"offsets of shape {offsets.shape}: a {kernel_size[0]}×{kernel_size[1]} kernel with outputs of "
@@ -168,9 +168,10 @@ class DeformableConv(Weighted):
     def __call__(self, x: jax.Array) -> jax.Array:
         """(*batch, H, W, C_in) → (*batch, *output sizes, features)."""
         kernel_size = kernel_sizes(x, per_axis(self.kernel_size, 2, "kernel_size"))
-        per_axis(self.features, 1, "features")
+        whole(self.features, "features")
         check_groups(x.shape[-1], self.features, self.groups)
-        check_groups(x.shape[-1], x.shape[-1], self.offset_groups)
+        if x.shape[-1] % whole(self.offset_groups, "offset_groups"):
+            raise ValueError(f"offset_groups={self.offset_groups} does not divide the {x.shape[-1]} input channels")
         samples = math.prod(kernel_size) * self.offset_groups
 
         def predict(name: str, channels: int, x: jax.Array) -> jax.Array:

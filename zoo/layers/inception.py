@@ -69,6 +69,8 @@ class BranchModule(nn.Module):
         for step in self.steps:
             if isinstance(step, Pool):
                 settings = step.window, step.strides, step.padding
+                if step.kind not in ("max", "avg"):
+                    raise ValueError(f"Pool(kind={step.kind!r}) is unknown: give 'max' or 'avg'")
                 if step.kind == "max":
                     x = max_pool(x, *settings)
                 else:
@@ -111,6 +113,12 @@ class _Parallel(nn.Module, kw_only=True):
             BranchModule(steps, self.act, self.norm, self.dtype, name=f"branch{number}")(x, train)
             for number, steps in enumerate(self.branches, start=1)
         ]
+        if len({output.shape[:-1] for output in outputs}) != 1:
+            shapes = ", ".join(str(output.shape) for output in outputs)
+            raise ValueError(
+                f"the outputs of the branches have shapes {shapes or 'of nothing'}: expected one branch or more, "
+                "of equal sizes; give them the same strides and padding"
+            )
         return jnp.concatenate(outputs, axis=-1)
 
 

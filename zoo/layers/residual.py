@@ -7,7 +7,7 @@ Reference: He et al., 2015, arXiv:1512.03385.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import flax.linen as nn
 import jax
@@ -99,6 +99,11 @@ class _Block(nn.Module):
                 "a bottleneck block has"
             )
 
+    def _pads(self) -> bool:
+        if self.shortcut not in get_args(Shortcut):
+            raise ValueError(f"shortcut={self.shortcut!r} is unknown: give 'projection' or 'pad'")
+        return self.shortcut == "pad"
+
     @property
     def _inner_width(self) -> int:
         return self.features * self.base_width // 64 * self.groups
@@ -107,7 +112,7 @@ class _Block(nn.Module):
         features = self.features * self.expansion
         if self.strides == 1 and x.shape[-1] == features:
             return x
-        if self.shortcut == "pad":
+        if self._pads():
             return pad_shortcut(x, features, self.strides)
         return self._conv("shortcut", features, 1, strides=self.strides)(x, train)
 
@@ -207,7 +212,7 @@ class PreActivationBlock(_Block):
         width = self.features * self.expansion
         if self.strides == 1 and x.shape[-1] == width:
             return x + y
-        if self.shortcut == "pad":
+        if self._pads():
             return pad_shortcut(x, width, self.strides) + y
         return self._bare("shortcut", width, 1, self.strides)(entry) + y
 

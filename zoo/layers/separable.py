@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.layers.arithmetic import Padding, Sizes, padding_pairs, per_axis
+from zoo.layers.arithmetic import Padding, Sizes, padding_pairs, per_axis, whole
 from zoo.layers.convolution import Conv, PointwiseConv, Weighted, convolution, kernel_sizes
 
 
@@ -38,7 +38,7 @@ class DepthwiseConv(Weighted):
     def __call__(self, x: jax.Array) -> jax.Array:
         """(*batch, *spatial, C) → (*batch, *output sizes, C · multiplier)."""
         kernel_size = kernel_sizes(x, self.kernel_size)
-        (multiplier,) = per_axis(self.multiplier, 1, "multiplier")
+        multiplier = whole(self.multiplier, "multiplier")
         channels = x.shape[-1]
         return self._weigh(
             x,
@@ -185,8 +185,10 @@ def separable_factors(kernel: jax.Array, rank: int = 1) -> Factors:
     """
     if kernel.ndim < 2:
         raise ValueError(f"a kernel of shape {kernel.shape}: expected (height, width, ...)")
+    if kernel.dtype.itemsize < 4:
+        kernel = kernel.astype(jnp.float32)  # there is no decomposition in half precision
     limit = min(kernel.shape[:2])
-    if isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= limit:
+    if whole(rank, "rank") > limit:
         raise ValueError(f"rank={rank!r}: a {kernel.shape[0]}×{kernel.shape[1]} kernel has from 1 to {limit}")
     left, sizes, right = jnp.linalg.svd(jnp.moveaxis(kernel, (0, 1), (-2, -1)), full_matrices=False)
     scale = jnp.sqrt(sizes[..., :rank])

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.layers.arithmetic import Padding, Sizes, per_axis
+from zoo.layers.arithmetic import Padding, Sizes, whole
 from zoo.layers.convolution import Weighted, geometry, kernel_sizes
 from zoo.layers.forms import windows
 
@@ -91,7 +91,7 @@ class UnsharedConv(Weighted):
     def __call__(self, x: jax.Array) -> jax.Array:
         """(*batch, *spatial, C_in) → (*batch, *output sizes, features)."""
         kernel_size = kernel_sizes(x, self.kernel_size)
-        per_axis(self.features, 1, "features")
+        whole(self.features, "features")
         rank = len(kernel_size)
         *_, sizes = geometry(x.shape[-rank - 1 : -1], kernel_size, self.strides, self.padding, self.dilation)
         return self._weigh(

@@ -1,4 +1,5 @@
 import flax.linen as nn
+import numpy as np
 import pytest
 
 from zoo.layers import Conv, output_size, parameter_count, receptive_field
@@ -76,7 +77,8 @@ def test_padding_by_name_number_and_pairs():
     assert padding_pairs("same", (5, 6), (3, 3), (2, 2), (1, 1)) == ((1, 1), (0, 1))
     assert padding_pairs("VALID", (5,), (3,), (1,), (1,)) == ((0, 0),)
     assert padding_pairs((1, (0, 2)), (5, 5), (3, 3), (1, 1), (1, 1)) == ((1, 1), (0, 2))
-    for wrong in ("FULL", -1, (1, 2, 3), ((1, -1), 0)):
+    assert padding_pairs(np.int64(1), (5, 5), (3, 3), (1, 1), (1, 1)) == ((1, 1), (1, 1))
+    for wrong in ("FULL", -1, (1, 2, 3), ((1, -1), 0), None, 1.5, ((1.5, 1), 0), ("a", "b")):
         with pytest.raises(ValueError, match="padding="):
             padding_pairs(wrong, (5, 5), (3, 3), (1, 1), (1, 1))
 
@@ -84,5 +86,13 @@ def test_padding_by_name_number_and_pairs():
 def test_one_entry_an_axis():
     with pytest.raises(ValueError, match="3 entries for 2 spatial axes"):
         per_axis((1, 2, 3), 2, "strides")
-    with pytest.raises(ValueError, match="integer"):
-        per_axis(True, 2, "strides")
+    assert per_axis(np.int64(3), None, "window") == (3, 3)
+    assert per_axis([2], None, "window") == (2,)
+    for wrong in (True, None, 2.5, 3.0, "3", (), (3, 2.0)):
+        with pytest.raises(ValueError, match="strides=.*integer"):
+            per_axis(wrong, None, "strides")
+
+
+def test_a_layer_of_more_than_three_numbers_has_no_receptive_field():
+    with pytest.raises(ValueError, match=r"layer \(3, 1, 1, 1\): expected"):
+        receptive_field([(3, 1, 1, 1)])

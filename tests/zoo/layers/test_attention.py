@@ -58,3 +58,6 @@ def test_bad_widths_are_refused():
         SqueezeExcite(reduction=0).init(jax.random.key(0), jnp.ones((1, 4, 4, 8)))
     with pytest.raises(ValueError, match="width=0"):
         SqueezeExcite(width=0).init(jax.random.key(0), jnp.ones((1, 4, 4, 8)))
+    for layer in (SqueezeExcite(), CBAM()):
+        with pytest.raises(ValueError, match="too few axes"):
+            layer.init(jax.random.key(0), jnp.ones((4, 8)))

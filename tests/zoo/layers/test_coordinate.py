@@ -54,3 +54,9 @@ def test_bad_input_is_refused():
         add_coordinates(jnp.zeros((4, 4)))
     with pytest.raises(ValueError, match="3 entries for 2"):
         CoordConv(4, (3, 3, 3)).init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)))
+
+
+def test_bytes_of_an_image_get_fractions_as_positions():
+    """As whole numbers all positions from 0 to 1 would be 0."""
+    image = np.ones((4, 4, 1), np.uint8)
+    np.testing.assert_array_equal(add_coordinates(image), add_coordinates(image.astype(np.float32)))

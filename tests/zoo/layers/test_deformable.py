@@ -110,3 +110,11 @@ def test_wrong_ranks_are_refused():
         deformable_convolution(jnp.ones((8, 8, 4)), jnp.ones((1, 8, 8, 18)), jnp.ones((3, 3, 4, 2)))
     with pytest.raises(ValueError, match="expected"):
         bilinear_sample(jnp.ones((1, 8, 8, 4)), jnp.ones((1, 5, 3)))
+    with pytest.raises(ValueError, match=r"offsets of shape \(\)"):
+        deformable_convolution(jnp.ones((1, 8, 8, 4)), jnp.ones(()), jnp.ones((3, 3, 4, 2)))
+    with pytest.raises(ValueError, match="offset_groups=3 does not divide the 4"):
+        DeformableConv(2, 3, offset_groups=3).init(jax.random.key(0), jnp.ones((1, 8, 8, 4)))
+
+
+def test_numpy_arrays_are_images_too():
+    assert bilinear_sample(np.eye(4, dtype=np.float32)[None, ..., None], np.ones((1, 1, 2), np.float32)).item() == 1

@@ -104,3 +104,16 @@ def test_activation_and_normalization_reach_every_convolution(draw):
 def test_unknown_form_is_refused():
     with pytest.raises(ValueError, match="form='wide' is unknown"):
         shapes(FactorisedInception(4, (4, 4), (4, 4), 4, form="wide"))
+
+
+@pytest.mark.parametrize(
+    ("branches", "message"),
+    [
+        ((), "expected one branch or more"),
+        (((Step(2),), (Step(2, 3, 2),)), r"\(1, 5, 5, 2\), \(1, 3, 3, 2\): expected.*of equal sizes"),
+        (((Pool("min"),),), "kind='min'"),
+    ],
+)
+def test_branches_that_cannot_be_joined_are_refused(branches, message):
+    with pytest.raises(ValueError, match=message):
+        jax.eval_shape(Branches(branches).init, jax.random.key(0), jnp.ones((1, 5, 5, 3)))

@@ -137,3 +137,9 @@ def test_grouped_bottleneck_of_resnext():
         PreActivationBottleneckBlock(64, groups=32, base_width=4).init, jax.random.key(0), jnp.ones((1, 4, 4, 256))
     )["params"]
     assert params["conv2"]["kernel"].shape == (3, 3, 4, 128)
+
+
+@pytest.mark.parametrize("block", [BasicBlock, PreActivationBlock])
+def test_an_unknown_shortcut_is_refused(block):
+    with pytest.raises(ValueError, match="shortcut='zeros' is unknown"):
+        jax.eval_shape(block(8, shortcut="zeros").init, jax.random.key(0), jnp.ones((1, 4, 4, 4)))

@@ -80,7 +80,13 @@ def test_factors_are_the_best_of_their_rank(rank, normal):
     assert (np.asarray(factors.rank) == 3).all()
 
 
+def test_half_precision_is_factored_in_single():
+    assert separable_factors(jnp.ones((3, 3), jnp.bfloat16), np.int64(1)).vertical.dtype == jnp.float32
+
+
 def test_bad_input_is_refused():
+    with pytest.raises(ValueError, match="rank=1.5"):
+        separable_factors(jnp.ones((3, 5)), 1.5)
     with pytest.raises(ValueError, match="from 1 to 3"):
         separable_factors(jnp.ones((3, 5)), 4)
     with pytest.raises(ValueError, match="expected"):
