@@ -16,6 +16,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from zoo import catalog
 from zoo.functional import image_shape, variable_shapes
+from zoo.layers.arithmetic import whole
 from zoo.layers.folded import FoldedNorm
 from zoo.walk import walk
 
@@ -41,7 +42,7 @@ def with_head(
       The model and its variables; all but the new weights are those given.
 
     Raises:
-      ValueError: a model without classes, or variables of another model.
+      ValueError: a model without classes, fewer than 0 of them, or variables of another model.
 
     Example:
       >>> import zoo
@@ -52,7 +53,7 @@ def with_head(
       (84, 3)
     """
     shape = image_shape(input_shape or catalog.input_shape(model))
-    changed = _changed(model, num_classes=num_classes)
+    changed = _changed(model, num_classes=whole(num_classes, "num_classes", minimum=0))
     wanted, wider = (
         variable_shapes(changed, shape),
         variable_shapes(_changed(model, num_classes=num_classes + 1), shape),

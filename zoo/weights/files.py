@@ -9,13 +9,16 @@ import safetensors.numpy
 from zoo.weights.pickles import is_pickle, read_pickle
 
 WRAPPERS = ("state_dict", "model", "model_state_dict")
+# Of data-parallel training and of torch.compile.
+PREFIXES = ("module.", "_orig_mod.")
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """The named arrays of a file of weights; reading it runs none of its code, and needs no PyTorch.
 
-    A checkpoint that keeps its weights under `"state_dict"` or `"model"` is unwrapped, and the `module.`
-    that data-parallel training puts before every name is taken away.
+    A checkpoint that keeps its weights under `"state_dict"` or `"model"`, or has one dictionary of arrays under
+    another name, is unwrapped; and the `module.` and `_orig_mod.` that data-parallel training and `torch.compile`
+    put before every name are taken away.
 
     Args:
       path: a `.safetensors` file, or what `torch.save` wrote of a state dictionary, in its present or
@@ -46,13 +49,21 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
             return _named_arrays(path, safetensors.numpy.load_file(path))
         except safetensors.SafetensorError as error:
             raise ValueError(f"{path} is damaged or cut short: {error}") from error
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} holds numbers of a type that NumPy does not know: {error}") from error
     raise ValueError(f"{path} is neither a safetensors file nor one of torch.save: it starts with {head!r}")
 
 
 def _unwrap(saved: Any) -> Any:
     if not isinstance(saved, dict):
         return saved
-    return next((saved[name] for name in WRAPPERS if isinstance(saved.get(name), dict)), saved)
+    named = [saved[name] for name in WRAPPERS if isinstance(saved.get(name), dict)]
+    inner = [value for value in saved.values() if isinstance(value, dict) and value and _is_arrays(value)]
+    return named[0] if named else inner[0] if len(inner) == 1 else saved
+
+
+def _is_arrays(found: dict) -> bool:
+    return all(isinstance(value, np.ndarray) for value in found.values())
 
 
 def _named_arrays(path: Path, found: Any) -> dict[str, np.ndarray]:
@@ -64,5 +75,7 @@ def _named_arrays(path: Path, found: Any) -> dict[str, np.ndarray]:
             f"{path} holds {', '.join(sorted(strange)[:5]) or 'nothing'} beside tensors: "
             "expected a state dictionary, {name: tensor}"
         )
-    prefix = "module." if all(str(name).startswith("module.") for name in found) else ""
-    return {str(name).removeprefix(prefix): value for name, value in found.items()}
+    arrays = {str(name): value for name, value in found.items()}
+    while prefix := next((start for start in PREFIXES if all(name.startswith(start) for name in arrays)), None):
+        arrays = {name.removeprefix(prefix): value for name, value in arrays.items()}
+    return arrays

@@ -116,6 +116,8 @@ def read_pickle(path: Path) -> Any:
 
 def _read_zip(archive: zipfile.ZipFile) -> Any:
     members = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+    if packed := [info.filename for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]:
+        raise ValueError(f"{packed[0]} is compressed, which torch.save never does")
     if "data.pkl" not in members:
         raise ValueError("a zip archive without the data.pkl that torch.save writes")
     if "byteorder" in members and archive.read(members["byteorder"]) != b"little":
@@ -124,10 +126,7 @@ def _read_zip(archive: zipfile.ZipFile) -> Any:
         saved = _Unpickler(file).load()
 
     def contents(storage: Storage) -> bytes:
-        info = members[f"data/{storage.key}"]
-        if info.compress_type != zipfile.ZIP_STORED:
-            raise ValueError(f"storage {storage.key} is compressed, which torch.save never does")
-        return archive.read(info)
+        return archive.read(members[f"data/{storage.key}"])
 
     return _fill(saved, contents)
 

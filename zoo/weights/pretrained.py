@@ -89,6 +89,7 @@ def load_pretrained(
     preprocess = published.preprocess if published else Preprocess(size=height if height == width else None)
     if channels not in (None, shape[2]):
         _, variables = surgery.with_input_channels(model, variables, channels, shape)
+    if channels is not None:
         mean, std = (_dealt(values, channels) for values in (preprocess.mean, preprocess.std))
         preprocess = dataclasses.replace(preprocess, mean=mean, std=std)
     if num_classes not in (None, model.num_classes):

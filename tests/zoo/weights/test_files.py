@@ -1,6 +1,7 @@
 """Files written by PyTorch are read as PyTorch reads them, and a file that wants anything else is refused by name."""
 
 import io
+import json
 import os
 import pickle
 import struct
@@ -236,6 +237,16 @@ def test_a_flipped_byte_never_gives_another_error_than_value_error(tmp_path):
                 continue
 
 
+def test_refuses_compressed_members_before_reading_them(tmp_path):
+    """A few bytes may unfold to any number of them."""
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("file/data.pkl", pickled({"weight": tensor()}))
+        file.writestr("file/byteorder", b"little" + bytes(10_000), zipfile.ZIP_DEFLATED)
+    with pytest.raises(ValueError, match="file/byteorder is compressed"):
+        read_arrays(path)
+
+
 def test_a_claim_of_a_huge_storage_allocates_nothing(tmp_path):
     saved = pickled({"weight": Global("torch._utils._rebuild_tensor", (
         Reference(("storage", Global("torch.FloatStorage"), "0", "cpu", 2**50, None)), 0, (2**50,), (1,),
@@ -257,6 +268,27 @@ def test_a_claim_of_a_huge_storage_allocates_nothing(tmp_path):
 def test_refuses_what_is_no_state_dictionary(tmp_path, value, message):
     with pytest.raises(ValueError, match=message):
         read_arrays(archive(tmp_path / "file.pth", value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"net": {"weight": tensor()}, "epoch": 3},
+        {"state_dict_ema": {"module._orig_mod.weight": tensor()}, "optimizer": {"state": {}, "groups": [1]}},
+    ],
+)
+def test_unwraps_the_only_dictionary_of_arrays(tmp_path, value):
+    assert list(read_arrays(archive(tmp_path / "file.pth", value))) == ["weight"]
+    with pytest.raises(ValueError, match="other"):
+        read_arrays(archive(tmp_path / "two.pth", value | {"other": {"weight": tensor()}}))
+
+
+def test_names_numbers_that_numpy_does_not_know(tmp_path):
+    header = json.dumps({"weight": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}}).encode()
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(2))
+    with pytest.raises(ValueError, match="type that NumPy does not know"):
+        read_arrays(path)
 
 
 def test_names_files_that_are_missing_or_foreign(tmp_path):

@@ -89,6 +89,8 @@ def test_channels_are_adapted_in_weights_and_preprocessing(tmp_path, resnet20):
     grey = write(tmp_path / "grey.safetensors", "resnet20", channels=1)
     with pytest.raises(ValueError, match=r"conv1\.weight is \(16, 1, 3, 3\)"):
         zoo.load_pretrained("resnet20", grey)
+    with pytest.raises(ValueError, match=r"num_classes=-1"):
+        zoo.load_pretrained("resnet20", resnet20, num_classes=-1)
     _, variables, _ = zoo.load_pretrained("resnet20", grey, channels=1)
     np.testing.assert_array_equal(
         variables["params"]["stem"]["conv"]["kernel"][..., 0, :].transpose(2, 0, 1),
@@ -101,6 +103,8 @@ def test_the_preprocessing_of_a_colour_net_suits_its_grey_heir(tmp_path):
     colour = zoo.load_pretrained("squeezenet1_1", path).preprocess
     grey = zoo.load_pretrained("squeezenet1_1", path, channels=1).preprocess
     assert (grey.mean, grey.std) == ((pytest.approx(np.mean(colour.mean)),), (pytest.approx(np.mean(colour.std)),))
+    already = write(tmp_path / "grey.safetensors", "squeezenet1_1", channels=1)
+    assert zoo.load_pretrained("squeezenet1_1", already, channels=1).preprocess == grey
     assert zoo.load_pretrained("squeezenet1_1", path, channels=4).preprocess.mean == (*colour.mean, colour.mean[0])
 
 
