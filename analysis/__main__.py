@@ -1,27 +1,37 @@
-"""`python -m analysis COMMAND`: a page about a trained model, or about an experiment.
+"""`python -m analysis COMMAND`: a page about a trained model, pictures of its inside, or an experiment.
 
 report RUN         one self-contained HTML page about a trained model
+attribute RUN      maps of the pixels that a class hangs on
+maximize RUN       images that channels or classes like best
+invert RUN         images rebuilt from what each layer has kept of them
+top-images RUN     the images that excite channels most
 watermark --out D  nets that learned from a betraying mark against honest ones, told apart by their maps
+
+Instead of RUN: --model resnet50 [--weights FILE] --image cat.jpg
 """
 
 import argparse
+import dataclasses
 import functools
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-import analysis
 import train
 import zoo
 from analysis import checks, drive, report
-from analysis.attribution.grad_cam import spatial_layer
+from analysis.commands import attribute, invert, maximize, options, pictures, top_images
+from analysis.commands.source import Source
+from analysis.inside import Inside
 from analysis.understanding import watermark, watermark_page
 from train import metrics
 from train.datasets import Split, scenes
+from zoo.weights.native import is_native
 
 SCENE = 32
 """Side of the watermark experiment's images in pixels."""
@@ -30,20 +40,20 @@ SCENE = 32
 def main(arguments: list[str] | None = None) -> int:
     """Answer one command; 2 for a request that cannot be answered."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(prog="python -m analysis", description="What a trained model does, and why.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for add in (add_report, add_watermark):
-        add(commands)
+    parser = options.Parser(prog="python -m analysis", description="What a trained model does, and why.")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for add in (add_report, add_pictures, add_watermark):
+        add(subparsers)
     given = parser.parse_args(arguments)
     try:
-        path = given.answer(given, shlex.join(["python", "-m", "analysis", *arguments]))
+        written = given.answer(given, shlex.join(["python", "-m", "analysis", *arguments]))
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except train.Interrupted as stop:
         print(stop, file=sys.stderr)
         return 128 + stop.signal
-    print(path)
+    print(*written if isinstance(written, list) else [written], sep="\n")
     return 0
 
 
@@ -72,11 +82,6 @@ def subject(run: train.Run, command: str) -> report.Subject:
     config, data = run.config, run.dataset
     height, width, channels = data.image_shape
     card = zoo.card(run.model, data.image_shape)
-    try:
-        spatial_layer(run.model, run.variables, data.test.images[:1])
-        grad_cam = functools.partial(analysis.grad_cam, run.model, run.variables, preprocess=run.preprocess)
-    except ValueError:
-        grad_cam = None  # A fully-connected network has no such map.
     facts = {
         "model": config.model,
         "data set": config.dataset,
@@ -97,12 +102,91 @@ def subject(run: train.Run, command: str) -> report.Subject:
         images=data.test.images,
         labels=data.test.labels,
         logits_fn=zoo.logits_fn(run.model, run.variables, run.preprocess),
-        grad_cam=grad_cam,
+        inside=Inside(run.model, run.variables, run.preprocess),
         facts=facts,
         history=run.metrics,
         per_class=metrics.per_class,
         command=command,
     )
+
+
+def add_pictures(commands: Any) -> None:
+    """`attribute`, `maximize`, `invert` and `top-images`, each of a run or of a file of weights."""
+    for command in (attribute, maximize, invert, top_images):
+        page = command.add(commands)
+        page.set_defaults(answer=functools.partial(_draw, command.answer))
+
+
+def _draw(answer: Callable[[Source, argparse.Namespace], list[Path]], given: argparse.Namespace, _: str) -> list[Path]:
+    return answer(source(given), given)
+
+
+def source(given: argparse.Namespace) -> Source:
+    """The model and the images that a command is about.
+
+    Raises:
+      ValueError: neither a run nor a model, or both; what is there but cannot be read.
+    """
+    if (given.run is None) == (given.model is None):
+        raise ValueError("give either RUN, a run directory of `python -m train`, or --model NAME")
+    if given.weights and given.model is None:
+        raise ValueError("--weights are those of --model NAME: a run has its own")
+    found, resize = of_run(given.run) if given.model is None else of_weights(given.model, given.weights)
+    shown = getattr(given, "image", None)
+    if shown:
+        images = pictures.read(shown, found.image_shape, resize)
+        return dataclasses.replace(found, images=images, names=[path.name for path in shown], labels=None)
+    if not len(found.images) and hasattr(given, "image"):
+        raise ValueError(f"{given.model} comes without images: give --image FILE")
+    return found
+
+
+def of_run(path: Path) -> tuple[Source, Callable]:
+    """A run's model with its test images, and how a picture is brought to their size."""
+    run = train.load(path)
+    data = run.dataset
+    found = Source(
+        title=f"{run.config.model} on {run.config.dataset}",
+        inside=Inside(run.model, run.variables, run.preprocess),
+        image_shape=data.image_shape,
+        folder=path / "analysis",
+        images=data.test.images,
+        names=[f"no. {number}" for number in range(len(data.test))],
+        labels=data.test.labels,
+        classes=run.classes,
+    )
+    return found, run.preprocess.resize
+
+
+def of_weights(name: str, weights: str | None) -> tuple[Source, Callable]:
+    """A catalogued model with weights from a file or from where they are published, and what resizes for it."""
+    shape = zoo.card(name).input_shape
+    if weights and is_native(weights):
+        model, variables, preprocess = zoo.load(weights)
+        shape = stored_shape(model, variables, shape)
+    else:
+        model, variables, preprocess = zoo.load_pretrained(name, weights)
+    shape = shape if preprocess.size is None else (preprocess.size, preprocess.size, shape[2])
+    found = Source(
+        title=name,
+        inside=Inside(model, variables, preprocess),
+        image_shape=shape,
+        folder=Path(),
+        images=np.zeros((0, *shape), np.float32),
+        names=(),
+    )
+    return found, preprocess.resize
+
+
+def stored_shape(model: Any, variables: Any, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The catalogued shape, or with one or three channels where the stored weights take those."""
+    given = [leaf.shape for leaf in jax.tree.leaves(variables)]
+    for channels in (shape[2], 1, 3):
+        wanted = (*shape[:2], channels)
+        image = jax.ShapeDtypeStruct((1, *wanted), np.float32)
+        if [leaf.shape for leaf in jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0), image))] == given:
+            return wanted
+    return shape
 
 
 def add_watermark(commands: Any) -> None:

@@ -100,16 +100,38 @@ def blend(images: ArrayLike, maps: ArrayLike, saturation: float, signed: bool) -
       >>> blend(np.zeros((1, 2, 2, 1)), np.ones((1, 2, 2)), saturation=1, signed=True)[0, 0, 0]
       array([1.  , 0.42, 0.1 ])
     """
-    grey = rgb(images).mean(-1, keepdims=True)
     shares = np.clip(np.asarray(maps, np.float64) / saturation, -1, 1)[..., np.newaxis]
-    if shares.shape != grey.shape:
+    if shares.shape != (*np.shape(images)[:3], 1):
         raise ValueError(f"maps of shape {np.shape(maps)} for images of shape {np.shape(images)}: expected (N, H, W)")
+    colour, alpha = tint(shares[..., 0], signed)
+    return (1 - alpha) * ground(images) + alpha * colour
+
+
+def tint(shares: ArrayLike, signed: bool) -> tuple[np.ndarray, np.ndarray]:
+    """What `blend` lays over grey for values as shares of the saturation.
+
+    Args:
+      shares: (...) in [−1, 1].
+      signed: as in `blend`.
+
+    Returns:
+      (..., 3) colours and (..., 1) opacities, in [0, 1].
+
+    Example:
+      >>> tint([0.0, 1.0], signed=True)[1].ravel()
+      array([0., 1.])
+    """
+    shares = np.asarray(shares, np.float64)[..., np.newaxis]
     if signed:
         colour = np.where(shares < 0, AGAINST, FOR)
     else:
         colour = mpl.colormaps["inferno"](0.3 + 0.65 * abs(shares[..., 0]))[..., :3]
-    alpha = abs(shares) ** 0.7
-    return (1 - alpha) * (0.12 + 0.6 * grey) + alpha * colour
+    return colour, abs(shares) ** 0.7
+
+
+def ground(images: ArrayLike) -> np.ndarray:
+    """(N, H, W, 1) the dimmed grey that `blend` lays colours over."""
+    return 0.12 + 0.6 * rgb(images).mean(-1, keepdims=True)
 
 
 def ramp(signed: bool, length: int = 128) -> np.ndarray:

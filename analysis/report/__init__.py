@@ -8,8 +8,9 @@ import os
 import pathlib
 from collections.abc import Callable
 
-from analysis.report.findings import Findings, Settings, examine
+from analysis.report.findings import Findings, examine
 from analysis.report.page import page
+from analysis.report.settings import Settings
 from analysis.report.subject import Subject
 
 __all__ = ["Findings", "Settings", "Subject", "examine", "page", "write"]

@@ -1,15 +1,13 @@
 """A report as one HTML page that asks nothing of the network."""
 
-import base64
 import html
-import re
-from collections.abc import Iterable, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from analysis import draw
+from analysis.report import explorer, levels
 from analysis.report.findings import Findings
+from analysis.report.markup import percent, picture, plate, svg, table
 from analysis.report.style import CSS
 from analysis.report.subject import Subject
 
@@ -27,12 +25,12 @@ def page(subject: Subject, findings: Findings) -> str:
       HTML with its style, pictures and charts inline.
     """
     title = html.escape(subject.title)
-    sections = (_head, _metrics, _training, _mistakes, _maps, _robustness, _origin)
+    sections = (_head, _metrics, _training, _mistakes, _maps, explorer.section, levels.section, _robustness, _origin)
     body = "\n".join(section(subject, findings) for section in sections)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+        f"<title>{title}</title>\n<style>{CSS}{explorer.rules(findings.explorer)}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
 
@@ -44,9 +42,9 @@ def _head(subject: Subject, findings: Findings) -> str:
     middle = len(robust) // 2
     return (
         f"<header><h1>{html.escape(subject.title)}</h1>"
-        f"<p>Of {len(subject.labels):,} test images {_percent(findings.accuracy)} are classified correctly"
+        f"<p>Of {len(subject.labels):,} test images {percent(findings.accuracy)} are classified correctly"
         f" ({int(np.trace(findings.confusion)):,}). When every pixel may change by up to "
-        f"{_bound(findings.settings.epsilons[middle])} of its range, PGD leaves {_percent(robust[middle])}"
+        f"{_bound(findings.settings.epsilons[middle])} of its range, PGD leaves {percent(robust[middle])}"
         f" of the {_attacked(subject, findings)}.</p>"
         f'<dl class="facts">{facts}</dl></header>'
     )
@@ -60,7 +58,7 @@ def _metrics(subject: Subject, findings: Findings) -> str:
         names = list(last[splits[0]])
         rows = [[split, *(_figure_of_merit(name, last[split][name]) for name in names)] for split in splits]
         parts.append(
-            _table(
+            table(
                 ["", *map(_title, names)],
                 rows,
                 f"After epoch {last['epoch']}. Loss: cross-entropy in nats, mean over images. The others: percent; "
@@ -76,7 +74,7 @@ def _metrics(subject: Subject, findings: Findings) -> str:
             for k, name in enumerate(subject.classes)
         ]
         parts.append(
-            _table(["class", "images", *map(_title, figures)], rows, "Test images, class by class; figures in percent.")
+            table(["class", "images", *map(_title, figures)], rows, "Test images, class by class; figures in percent.")
         )
     return "".join(parts) + "</section>"
 
@@ -92,10 +90,10 @@ def _training(subject: Subject, findings: Findings) -> str:
         logarithmic = name == "loss" and min(map(min, series.values())) > 0
         chart = draw.curves(series, np.array(epochs), ylabel=label, logarithmic=logarithmic)
         finals = ", ".join(f"{split} {values[-1]:.3g}" for split, values in series.items())
-        charts.append(_svg(chart, name, f"{label} over {len(epochs)} epochs; at the end {finals}"))
+        charts.append(svg(chart, name, f"{label} over {len(epochs)} epochs; at the end {finals}"))
     return (
         "<section id=training><h2>Training</h2>"
-        + _picture(f'<div class="charts">{"".join(charts)}</div>', "Loss (logarithmic) and accuracy after each epoch.")
+        + picture(f'<div class="charts">{"".join(charts)}</div>', "Loss (logarithmic) and accuracy after each epoch.")
         + "</section>"
     )
 
@@ -107,7 +105,7 @@ def _mistakes(subject: Subject, findings: Findings) -> str:
     worst = sorted(pairs, key=lambda pair: -pair[0])[:3]
     names = [html.escape(name) for name in subject.classes]
     said = ", ".join(f"{names[truth]} taken for {names[guess]} ({count})" for count, truth, guess in worst)
-    chart = _svg(
+    chart = svg(
         draw.confusion_matrix(confusion, subject.classes),
         "confusion",
         f"confusion matrix of {len(names)} classes; {errors.sum()} of {confusion.sum()} images are off the diagonal",
@@ -118,22 +116,22 @@ def _mistakes(subject: Subject, findings: Findings) -> str:
         truth, guess = int(subject.labels[index]), int(findings.predictions[index])
         share = findings.probabilities[index]
         verdict = (
-            f"<span class={'right' if truth == guess else 'wrong'}>→ {names[guess]}, {_percent(share[guess])}</span>"
+            f"<span class={'right' if truth == guess else 'wrong'}>→ {names[guess]}, {percent(share[guess])}</span>"
         )
         cards.append(
-            _plate(
+            plate(
                 subject.images[index],
                 f"test image {index}, class {subject.classes[truth]}, predicted {subject.classes[guess]}",
                 above=f"no. {index}: {names[truth]}",
-                below=verdict + f'<span class="below">{names[truth]}: {_percent(share[truth])}</span>',
+                below=verdict + f'<span class="below">{names[truth]}: {percent(share[truth])}</span>',
             )
         )
     return (
         "<section id=mistakes><h2>Mistakes</h2>"
         f"<p>{errors.sum():,} of {confusion.sum():,} test images are classified wrongly"
         f"{': most often ' + said if worst else ''}.</p>"
-        + _picture(chart, "Confusion matrix: test images by true and predicted class, shaded by the share of the row.")
-        + _picture(
+        + picture(chart, "Confusion matrix: test images by true and predicted class, shaded by the share of the row.")
+        + picture(
             f'<div class="cards">{"".join(cards)}</div>',
             f"The {len(cards)} hardest test images: those whose true class gets the lowest probability (softmax of the "
             "logits). Above each its number in the test set and its class, below it the prediction, "
@@ -154,26 +152,29 @@ def _maps(subject: Subject, findings: Findings) -> str:
     for row, index in enumerate(findings.explained):
         truth, guess = (subject.classes[int(k)] for k in (subject.labels[index], findings.predictions[index]))
         share = findings.probabilities[index].max()
-        verdict = f"<span class={'right' if truth == guess else 'wrong'}>{html.escape(guess)}, {_percent(share)}</span>"
+        verdict = f"<span class={'right' if truth == guess else 'wrong'}>{html.escape(guess)}, {percent(share)}</span>"
         plates = [
-            _plate(images[row], f"test image {index}, class {truth}", f"no. {index}: {html.escape(truth)}", verdict)
+            plate(images[row], f"test image {index}, class {truth}", f"no. {index}: {html.escape(truth)}", verdict)
         ]
         for maps, blended in zip(findings.maps, blends, strict=True):
-            plates.append(_plate(blended[row], f"{maps.name} of test image {index} for class {truth}", maps.name))
+            plates.append(plate(blended[row], f"{maps.name} of test image {index} for class {truth}", maps.name))
         strips.append(f'<div class="strip">{"".join(plates)}</div>')
     bars = []
     for maps, saturation in zip(findings.maps, limits, strict=True):
         low, high = (f"≤ −{saturation:.2g}" if maps.signed else "0"), f"≥ {saturation:.2g}"
         alt = f"colour bar of {maps.name}, from {low} to {high}"
         ends = f'<span class="ends"><span>{low}</span><span>{high}</span></span>'
-        bars.append(_plate(draw.ramp(maps.signed), alt, f"{maps.name}: {maps.unit}", ends))
-    meanings = ". ".join(f"{maps.name[0].upper()}{maps.name[1:]}: {maps.meaning}" for maps in findings.maps)
+        bars.append(plate(draw.ramp(maps.signed), alt, f"{maps.name}: {maps.unit}", ends))
+    meanings = " ".join(
+        f"{maps.name[0].upper()}{maps.name[1:]}: {maps.sentence[0].lower()}{maps.sentence[1:]}"
+        for maps in findings.maps
+    )
     return (
         "<section id=maps><h2>Where it looks</h2>"
-        + _picture(
+        + picture(
             f'<div class="strips fours">{"".join(strips)}</div><div class="bars">{"".join(bars)}</div>',
             "Maps for the logit of the true class over the image in grey; below the image the prediction. "
-            f"{meanings}. "
+            f"{meanings} "
             "Each method has one scale for all images, full at the 99.5th percentile of the magnitudes.",
         )
         + "</section>"
@@ -187,19 +188,19 @@ def _robustness(subject: Subject, findings: Findings) -> str:
         settings.epsilons, {names[name]: values for name, values in accuracies.items()}, 1 / len(subject.classes)
     )
     ends = "; ".join(
-        f"{name} from {_percent(values[0])} to {_percent(values[-1])}" for name, values in accuracies.items()
+        f"{name} from {percent(values[0])} to {percent(values[-1])}" for name, values in accuracies.items()
     )
     rows = [[names[name], *(f"{100 * value:.1f}" for value in values)] for name, values in accuracies.items()]
     parts = [
         "<section id=robustness><h2>Robustness</h2>",
-        _picture(
-            _svg(chart, "robustness", f"accuracy under attack: {ends}"),
+        picture(
+            svg(chart, "robustness", f"accuracy under attack: {ends}"),
             f"Accuracy on the {_attacked(subject, findings)} under untargeted attacks that see the weights and "
             "change each pixel by at most ε (L∞), inside [0, 1]. FGSM takes one step of ε along the sign of the "
             f"loss's gradient; PGD starts at random, takes {settings.steps} steps of {2.5 / settings.steps:g} ε "
             "and keeps the worst it met. An upper bound: a stronger attack may leave less. Dotted: guessing.",
         ),
-        _table(["ε · 255", *(f"{255 * epsilon:g}" for epsilon in settings.epsilons)], rows, "The same, in percent."),
+        table(["ε · 255", *(f"{255 * epsilon:g}" for epsilon in settings.epsilons)], rows, "The same, in percent."),
     ]
     if findings.fooled is not None:
         parts.append(_fooled(subject, findings))
@@ -216,14 +217,14 @@ def _fooled(subject: Subject, findings: Findings) -> str:
         change = 0.5 + (fooled.images[row] - subject.images[index]) / (2 * fooled.epsilon)
         verdicts = [
             f"<span class={'right' if share.argmax() == truth else 'wrong'}>"
-            f"{html.escape(subject.classes[int(share.argmax())])}, {_percent(share.max())}</span>"
+            f"{html.escape(subject.classes[int(share.argmax())])}, {percent(share.max())}</span>"
             for share in (before, after)
         ]
         what = f"test image {index}, class {subject.classes[truth]}"
         plates = (
-            _plate(subject.images[index], what, f"no. {index}", verdicts[0]),
-            _plate(change, f"what PGD changed in {what}", "change"),
-            _plate(
+            plate(subject.images[index], what, f"no. {index}", verdicts[0]),
+            plate(change, f"what PGD changed in {what}", "change"),
+            plate(
                 fooled.images[row],
                 f"{what}, attacked; predicted {subject.classes[int(after.argmax())]}",
                 "attacked",
@@ -231,7 +232,7 @@ def _fooled(subject: Subject, findings: Findings) -> str:
             ),
         )
         strips.append(f'<div class="strip">{"".join(plates)}</div>')
-    return _picture(
+    return picture(
         f'<div class="strips threes">{"".join(strips)}</div>',
         f"Adversarial examples of PGD at ε = {_bound(fooled.epsilon)}: the image, the change magnified "
         f"{1 / (2 * fooled.epsilon):.3g} times about mid-grey (black −ε, white +ε), and the attacked image, "
@@ -252,10 +253,6 @@ def _attacked(subject: Subject, findings: Findings) -> str:
     return f"first {min(findings.settings.attacked, len(subject.labels)):,} test images"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}\u00a0%"
-
-
 def _bound(epsilon: float) -> str:
     return f"{255 * epsilon:.3g}/255"
 
@@ -266,40 +263,3 @@ def _title(name: str) -> str:
 
 def _figure_of_merit(name: str, value: float) -> str:
     return f"{100 * value:.2f}" if name in COUNTED_AS_SHARE else f"{value:.4f}"
-
-
-def _picture(content: str, caption: str) -> str:
-    return f'<figure class="picture">{content}<figcaption>{caption}</figcaption></figure>'
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:
-    header = "".join(f"<th scope=col>{html.escape(cell)}</th>" for cell in head)
-    lines = "".join(
-        f"<tr><th scope=row>{html.escape(first)}</th>{''.join(f'<td>{html.escape(cell)}</td>' for cell in rest)}</tr>"
-        for first, *rest in rows
-    )
-    return (
-        f'<figure class="table"><figcaption>{caption}</figcaption><div class="scroll" tabindex=0>'
-        f"<table><thead><tr>{header}</tr></thead><tbody>{lines}</tbody></table></div></figure>"
-    )
-
-
-def _plate(image: np.ndarray, alt: str, above: str = "", below: str = "") -> str:
-    return f'<div class="plate"><span class="above">{above}</span>{_image(image, alt)}{below}</div>'
-
-
-def _image(image: np.ndarray, alt: str) -> str:
-    data = base64.b64encode(draw.png(image)).decode()
-    height, width = image.shape[:2]
-    return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{html.escape(alt)}">'
-
-
-def _svg(figure: Figure, name: str, alt: str, kind: str = "wide") -> str:
-    """A chart in the page's own colours and letters, its ids distinct from every other chart's."""
-    text = draw.svg(figure)
-    for role, colour in draw.PALETTE.items():
-        text = text.replace(colour, f"var(--{role})")
-    text = re.sub(r"<(metadata|style).*?</\1>", "", text, flags=re.DOTALL)
-    text = re.sub(r' xmlns(:\w+)?="[^"]*"| (?:width|height)="[\d.]*pt"|font-family: [^;"]*; ?', "", text)
-    text = re.sub(r'( id="|href="#|url\(#)', rf"\1{name}-", text).replace("xlink:href", "href")
-    return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt)}" class="{kind}"', 1)

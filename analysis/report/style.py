@@ -77,11 +77,46 @@ img { display: block; width: 100%; height: auto; image-rendering: pixelated; bac
   margin-top: 1.25rem; max-width: 46rem; }
 .bars img { height: .6rem; image-rendering: auto; }
 .bars .ends { display: flex; justify-content: space-between; }
+h3 { font: 600 .9375rem/1.3 var(--sans); margin: 1.5rem 0 .5rem; }
+.marked { position: relative; }
+.marked i { position: absolute; outline: 2px solid var(--second); outline-offset: -1px; }
+.units { grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); gap: .9rem 2rem; }
+.unit .plate:first-child { margin-right: .5rem; }
+.explorer { --at: 0; font: .8125rem/1.4 var(--sans); }
+.explorer fieldset { border: 0; margin: 0 0 .9rem; padding: 0; min-width: 0; display: flex; flex-wrap: wrap;
+  gap: .35rem; }
+.explorer legend { color: var(--muted); font-size: .75rem; padding: 0; margin-bottom: .3rem; }
+.explorer label { position: relative; cursor: pointer; text-align: center; font-variant-numeric: tabular-nums; }
+.explorer input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: inherit; }
+.thumbs label { width: 3rem; }
+.thumbs img { outline: 2px solid transparent; outline-offset: 1px; }
+.thumbs span { color: var(--muted); font-size: .6875rem; }
+.thumbs input:checked + img { outline-color: var(--first); }
+.thumbs input:checked ~ span { color: var(--ink); font-weight: 600; }
+.methods span, .layers span { display: block; padding: .2rem .6rem; border: 1px solid var(--rule);
+  border-radius: 1rem; }
+.methods input:checked + span, .layers input:checked + span { background: var(--first); border-color: var(--first);
+  color: var(--paper); }
+.explorer input:focus-visible + * { box-shadow: 0 0 0 2px var(--paper), 0 0 0 4px var(--second); }
+.explorer:has(.plain:checked) .layers { visibility: hidden; }
+.seen { display: grid; grid-template-columns: 14rem 14rem minmax(0, 1fr); gap: .8rem 1rem; margin-top: 1.2rem; }
+.frame { position: relative; overflow: hidden; aspect-ratio: var(--ratio); align-self: start; }
+.frame img { position: absolute; inset-block: 0; left: calc(var(--at) * -100%); width: calc(var(--many) * 100%);
+  max-width: none; height: 100%; background: none; }
+.words:not(.first), .frame [class*=of-]:not(.first) { display: none; }
+.said p { margin: 0 0 .5rem; }
+.said ol { list-style: none; margin: 0 0 1.1rem; padding: 0; max-width: 20rem; }
+.said li { display: grid; grid-template-columns: 1fr auto; font-variant-numeric: tabular-nums; margin-bottom: .25rem; }
+.said li i { grid-column: 1 / -1; height: 3px; background: var(--first); }
+.explorer .bars { grid-template-columns: 1fr; margin: 0; max-width: 20rem; }
+.explorer .bars p { margin-top: .6rem; color: var(--muted); }
 footer { margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--rule); font: .8125rem/1.5 var(--sans);
   color: var(--muted); }
 footer p { margin: 0 0 .4rem; }
+@media (max-width: 48rem) { .seen { grid-template-columns: 9.5rem 9.5rem; } .said { grid-column: 1 / -1; } }
 @media (max-width: 34rem) { main { padding-top: 2rem; } h1 { font-size: 1.625rem; }
   th, td { padding-inline: .45rem; } .cards { grid-template-columns: repeat(3, 1fr); } }
-@media print { main { max-width: none; padding: 0; } figure { break-inside: avoid; } }
+@media print { main { max-width: none; padding: 0; } figure { break-inside: avoid; }
+  .explorer, .bars { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
 )

@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from analysis.inside import Inside
+
 Figures = Mapping[str, float]
 
 
@@ -20,7 +22,7 @@ class Subject:
       images: (N, H, W, C) test images in [0, 1], of 1 or 3 channels.
       labels: (N,) their classes.
       logits_fn: images -> (N, K) logits; any JAX function.
-      grad_cam: (images, labels) -> (N, H, W) maps of its last stage; None: it has none.
+      inside: the same as a model with its variables, for what looks into it; None: a function is all there is.
       facts: what the head of the page lists, by name.
       history: one mapping an epoch, `{"epoch": 1, "train": {"loss": ..., ...}, "test": {...}}`;
         accuracies and the like are fractions.
@@ -36,7 +38,7 @@ class Subject:
     images: np.ndarray
     labels: np.ndarray
     logits_fn: Callable[[jax.Array], jax.Array]
-    grad_cam: Callable[[Any, Any], Any] | None = None
+    inside: Inside | None = None
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
     per_class: Callable[[np.ndarray], Mapping[str, np.ndarray]] | None = None
@@ -53,3 +55,7 @@ class Subject:
                 f"labels from {np.min(self.labels)} to {np.max(self.labels)} for {len(self.classes)} classes: "
                 f"expected 0 to {len(self.classes) - 1}"
             )
+
+    def depths(self, most: int) -> tuple[str, ...]:
+        """Layers with spatial extent, the shallowest first; none without the inside."""
+        return self.inside.depths(np.shape(self.images)[1:], most) if self.inside else ()

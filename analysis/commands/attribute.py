@@ -1,0 +1,92 @@
+"""`python -m analysis attribute`: which pixels a class hangs on, by any method."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from analysis import checks
+from analysis.commands import files, options
+from analysis.commands.source import Source
+from analysis.methods import METHODS, explainer
+
+DEFAULT = ("saliency", "integrated_gradients", "grad_cam", "occlusion")
+
+
+def add(commands: Any) -> argparse.ArgumentParser:
+    """The parser."""
+    parser = commands.add_parser("attribute", help="maps of the pixels that a class hangs on, and their numbers")
+    options.add_source(parser)
+    parser.add_argument(
+        "--method",
+        type=options.names,
+        default=DEFAULT,
+        help=f"one or several of {', '.join(METHODS)}, joined by commas; all: those that the model allows "
+        f"(default: {','.join(DEFAULT)})",
+    )
+    parser.add_argument("--layer", help="of Grad-CAM and its kin (default: the last stage)")
+    parser.add_argument("--target", metavar="CLASS", help="explained: a name or number (default: the predicted class)")
+    return parser
+
+
+def answer(source: Source, given: argparse.Namespace) -> list[Path]:
+    """Write the figure and the raw maps.
+
+    Args:
+      source: the model and its images.
+      given: the options.
+
+    Returns:
+      The paths written.
+
+    Raises:
+      ValueError: an option that does not fit the model.
+    """
+    every = given.method == ("all",)
+    path = options.figure_path(given, source, "attribute")
+    methods = tuple(METHODS) if every else given.method
+    for name in methods:
+        checks.choice("method", name, METHODS)
+    if given.layer is not None:
+        source.inside.spatial_layer(source.image_shape, given.layer)
+    source = source.chosen(given.images, given.count)
+    shares = source.probabilities(given.batch_size)
+    targets = shares.argmax(1)
+    if given.target is not None:
+        targets = np.full(len(targets), source.class_number(given.target, shares.shape[1]))
+    maps = {}
+    for name in methods:
+        method = explainer(
+            name, source.inside.logits_fn, source.inside, given.layer, jax.random.key(given.seed), given.batch_size
+        )
+        try:
+            maps[name] = np.asarray(method(source.images, targets.astype(np.int32)))
+        except ValueError as error:
+            if not every:
+                raise
+            print(f"left out {name}: {error}", file=sys.stderr)
+    arrays = {"images": source.images, "targets": targets, "probabilities": shares} | maps
+    return files.write(path, _figure(source, shares, targets, maps, given.layer), arrays)
+
+
+def _figure(source: Source, shares: np.ndarray, targets: np.ndarray, maps: dict[str, np.ndarray], layer: str | None):
+    from analysis.commands import figures
+
+    if any(METHODS[name].of_layer for name in maps):
+        layer = source.inside.spatial_layer(source.image_shape, layer)
+    rows = [
+        figures.Row(
+            METHODS[name].label + (f", {layer}" if METHODS[name].of_layer else ""),
+            METHODS[name].unit,
+            METHODS[name].signed,
+            values,
+        )
+        for name, values in maps.items()
+    ]
+    titles = []
+    for name, share, target in zip(source.names, shares, targets, strict=True):
+        titles.append(f"{name}\n{source.class_name(int(target))}: {100 * share[target]:.1f} %")
+    return figures.maps(source.images, titles, rows, f"{source.title}: maps for the class above each image")

@@ -1,0 +1,83 @@
+"""What a command works on: a model, and images for it."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from analysis import checks, drive
+from analysis.inside import Inside
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """A model and images for it.
+
+    Attributes:
+      title: what the model is called in a figure.
+      inside: the model.
+      image_shape: (H, W, C) that it takes.
+      folder: where files go by default.
+      images: (N, H, W, C) in [0, 1]; N may be 0 for commands that need none.
+      names: of the images, one each.
+      labels: (N,) their classes; None: unknown.
+      classes: the name of each class; None: unknown.
+    """
+
+    title: str
+    inside: Inside
+    image_shape: tuple[int, int, int]
+    folder: Path
+    images: np.ndarray
+    names: Sequence[str]
+    labels: np.ndarray | None = None
+    classes: Sequence[str] | None = None
+
+    def chosen(self, indices: Sequence[int] | None, count: int) -> "Source":
+        """The same with fewer images.
+
+        Args:
+          indices: which; None: the first `count`.
+          count: of images.
+
+        Raises:
+          ValueError: an image that there is not.
+        """
+        total = len(self.images)
+        checks.positive("count", count)
+        wanted = np.arange(min(count, total)) if indices is None else np.asarray(indices)
+        wrong = wanted[(wanted < 0) | (wanted >= total)]
+        if wrong.size:
+            raise ValueError(f"there is no image {wrong[0]} among {total}: expected 0 to {total - 1}")
+        return dataclasses.replace(
+            self,
+            images=self.images[wanted],
+            names=[self.names[index] for index in wanted],
+            labels=None if self.labels is None else self.labels[wanted],
+        )
+
+    def probabilities(self, batch_size: int = 32) -> np.ndarray:
+        """(N, K) softmax of the images' logits."""
+        images, function = checks.as_images(self.images), self.inside.logits_fn
+        logits = drive.in_batches(lambda images: drive.call(function, images), batch_size, images)
+        return np.asarray(jax.nn.softmax(logits.astype("float32")))
+
+    def class_name(self, number: int) -> str:
+        """The name of a class, or its number."""
+        return self.classes[number] if self.classes else f"class {number}"
+
+    def class_number(self, text: str, count: int) -> int:
+        """The number of a class, from its name or number.
+
+        Raises:
+          ValueError: a class that the model does not have, with the nearest names.
+        """
+        names = list(self.classes or ())
+        if text in names:
+            return names.index(text)
+        if text.isdecimal() and int(text) < count:
+            return int(text)
+        known = f"one of {', '.join(names)}" if 0 < len(names) <= 12 else f"a number from 0 to {count - 1}"
+        raise ValueError(f"target={text!r} is no class{checks.did_you_mean(text, names)}: expected {known}")

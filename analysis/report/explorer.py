@@ -1,0 +1,172 @@
+"""The part of a report to flip through: pick an image, a method and a layer.
+
+Nothing runs in the page: the three choices are radio buttons, and style rules show what belongs to those that are
+checked. So it works from a file and under any security policy, with the keyboard as with the mouse, and what was
+chosen is printed.
+"""
+
+import base64
+import html
+import io
+
+import jax
+import numpy as np
+from PIL import Image
+
+from analysis import draw
+from analysis.report.findings import Findings
+from analysis.report.maps import Explorer, Maps
+from analysis.report.markup import image, percent, picture, plate
+from analysis.report.subject import Subject
+
+MOST_PIXELS = 96
+"""Larger images and maps are reduced to this side, so that the page stays small."""
+TOLD = 3
+"""Predicted classes listed."""
+
+
+def section(subject: Subject, findings: Findings) -> str:
+    """The explorer as HTML; none where no method applies."""
+    found = findings.explorer
+    if not found.maps:
+        return ""
+    images = _reduced(np.asarray(subject.images[found.indices], np.float32))
+    chosen = [_said(subject, findings, row, index) for row, index in enumerate(found.indices)]
+    bars, overlays = [], []
+    for maps, state in zip(found.maps, _states(found), strict=True):
+        bar, overlay = _map(maps, state)
+        bars.append(bar)
+        overlays.append(overlay)
+    reduced = "" if max(subject.images.shape[1:3]) <= MOST_PIXELS else f" Reduced to {MOST_PIXELS} pixels."
+    refused = "".join(f" No {name}: {html.escape(why)}." for name, why in found.left_out.items())
+    size = f"--many:{len(images)};--ratio:{images.shape[2]}/{images.shape[1]}"
+    content = (
+        f'<div class="explorer" style="{size}">{_choices(subject, found, images)}'
+        f'<div class="seen"><div class="frame">{_sprite(draw.rgb(images), "the images")}</div>'
+        f'<div class="frame">{_sprite(draw.ground(images), "the images in grey")}{"".join(overlays)}</div>'
+        f'<div class="said" role="status">{"".join(chosen)}{"".join(bars)}</div></div></div>'
+    )
+    return (
+        "<section id=explorer><h2>Look for yourself</h2>"
+        + picture(
+            content,
+            "Pick an image, a method and a layer, with the mouse or with the arrow keys: the image, and over it in "
+            "grey the map for the class that was predicted. Each method and layer has one scale for all images, full "
+            f"at the 99.5th percentile of the magnitudes.{reduced}{refused}",
+        )
+        + "</section>"
+    )
+
+
+def rules(found: Explorer) -> str:
+    """The style rules that show what belongs to the buttons that are checked."""
+    shown = [f".explorer:has(#image-{row}:checked){{--at:{row}}}" for row in range(len(found.indices))]
+    shown += [
+        f".explorer:has(#image-{row}:checked) .of-image-{row}{{display:block}}" for row in range(len(found.indices))
+    ]
+    for state in _states(found):
+        checked = "".join(f":has(#{part}:checked)" for part in state.split("."))
+        shown.append(f".explorer{checked} .of-{state.replace('.', '-')}{{display:block}}")
+    return "@supports selector(:has(*)){.explorer .first{display:none}" + "".join(shown) + "}\n"
+
+
+def _states(found: Explorer) -> list[str]:
+    """For each of the maps, the buttons that show it, joined by a dot."""
+    names = list(dict.fromkeys(maps.name for maps in found.maps))
+    return [
+        f"method-{names.index(maps.name)}" + (f".layer-{found.layers.index(maps.layer)}" if maps.layer else "")
+        for maps in found.maps
+    ]
+
+
+def _choices(subject: Subject, found: Explorer, images: np.ndarray) -> str:
+    thumbs = [
+        f'<label><input type="radio" name="image" id="image-{row}"{" checked" if not row else ""}>'
+        f"{image(images[row], f'test image {index}, class {subject.classes[int(subject.labels[index])]}')}"
+        f"<span>{index}</span></label>"
+        for row, index in enumerate(found.indices)
+    ]
+    layered = {maps.name: bool(maps.layer) for maps in found.maps}
+    methods = [
+        f'<label><input type="radio" name="method" id="method-{number}"{"" if deep else " class=plain"}'
+        f"{' checked' if not number else ''}><span>{name}</span></label>"
+        for number, (name, deep) in enumerate(layered.items())
+    ]
+    last = len(found.layers) - 1
+    layers = [
+        f'<label><input type="radio" name="layer" id="layer-{number}"{" checked" if number == last else ""}>'
+        f"<span>{html.escape(layer)}</span></label>"
+        for number, layer in enumerate(found.layers)
+    ]
+    groups = {"thumbs": ("Test image", thumbs), "methods": ("Method", methods), "layers": ("Layer", layers)}
+    return "".join(
+        f'<fieldset class="{kind}"><legend>{legend}</legend>{"".join(labels)}</fieldset>'
+        for kind, (legend, labels) in groups.items()
+        if labels and (kind != "layers" or any(layered.values()))
+    )
+
+
+def _said(subject: Subject, findings: Findings, row: int, index: int) -> str:
+    """What the model says of an image."""
+    truth, shares = int(subject.labels[index]), findings.probabilities[index]
+    lines = []
+    for guess in np.argsort(-shares, kind="stable")[:TOLD]:
+        verdict = "right" if guess == truth else "wrong"
+        name = html.escape(subject.classes[int(guess)])
+        bar = f'<i style="width:{100 * shares[guess]:.1f}%"></i>'
+        lines.append(f"<li><span class={verdict}>{name}</span><span>{percent(shares[guess])}</span>{bar}</li>")
+    first = "" if row else " first"
+    return (
+        f'<div class="words of-image-{row}{first}"><p>Test image {index}, class '
+        f"{html.escape(subject.classes[truth])}. Predicted:</p><ol>{''.join(lines)}</ol></div>"
+    )
+
+
+def _map(maps: Maps, state: str) -> tuple[str, str]:
+    """The colour bar of maps with its words, and the maps to be laid over the images."""
+    saturation = draw.limit(maps.values)
+    low, high = (f"≤ −{saturation:.2g}" if maps.signed else "0"), f"≥ {saturation:.2g}"
+    name = f"{maps.name}, {html.escape(maps.layer)}" if maps.layer else maps.name
+    kind = f"of-{state.replace('.', '-')}" + (" first" if state == "method-0" else "")
+    ends = f'<span class="ends"><span>{low}</span><span>{high}</span></span>'
+    bar = plate(
+        draw.ramp(maps.signed), f"colour bar of {maps.name}, from {low} to {high}", f"{name}: {maps.unit}", ends
+    )
+    words = f'<div class="words bars {kind}">{bar}<p>{maps.sentence}</p></div>'
+    values = _reduced(np.asarray(maps.values, np.float32)[..., np.newaxis])[..., 0]
+    levels = np.clip(values / saturation, -1, 1)
+    return words, _data(_coloured(levels, maps.signed), f"{name} of the images", f"sprite {kind}")
+
+
+def _coloured(shares: np.ndarray, signed: bool) -> Image.Image:
+    """(N, H, W) shares of the saturation side by side, as a picture of 256 colours with their opacities."""
+    steps = np.linspace(-1 if signed else 0, 1, 256)
+    colour, alpha = draw.tint(steps, signed)
+    numbers = np.rint((shares + 1) * 127.5 if signed else shares.clip(0) * 255).astype(np.uint8)
+    sheet = Image.fromarray(np.concatenate(list(numbers), axis=1), "P")
+    sheet.putpalette(np.rint(255 * colour).astype(np.uint8).tobytes())
+    sheet.info["transparency"] = np.rint(255 * alpha[:, 0]).astype(np.uint8).tobytes()
+    return sheet
+
+
+def _sprite(images: np.ndarray, alt: str) -> str:
+    """(N, H, W, 1 or 3) images side by side."""
+    pixels = np.rint(255 * np.concatenate(list(images), axis=1)).astype(np.uint8)
+    return _data(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), alt, "sprite")
+
+
+def _data(sheet: Image.Image, alt: str, kind: str) -> str:
+    stream = io.BytesIO()
+    sheet.save(stream, format="png", optimize=True)
+    data = base64.b64encode(stream.getvalue()).decode()
+    return f'<img class="{kind}" src="data:image/png;base64,{data}" alt="{alt}">'
+
+
+def _reduced(images: np.ndarray) -> np.ndarray:
+    """(N, H, W, C) at `MOST_PIXELS` a side at most."""
+    count, height, width, channels = images.shape
+    shrink = min(1.0, MOST_PIXELS / max(height, width))
+    if shrink == 1:
+        return images
+    shape = (count, max(1, round(height * shrink)), max(1, round(width * shrink)), channels)
+    return np.asarray(jax.image.resize(images, shape, "linear"))

@@ -1,0 +1,59 @@
+"""Pieces of a page: figures, tables, images and charts as HTML that needs nothing else."""
+
+import base64
+import html
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis import draw
+
+
+def percent(share: float) -> str:
+    """A share in percent."""
+    return f"{100 * share:.1f}\u00a0%"
+
+
+def picture(content: str, caption: str) -> str:
+    """A numbered figure; content and caption are HTML."""
+    return f'<figure class="picture">{content}<figcaption>{caption}</figcaption></figure>'
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:
+    """A numbered table of texts; the caption is HTML."""
+    header = "".join(f"<th scope=col>{html.escape(cell)}</th>" for cell in head)
+    lines = "".join(
+        f"<tr><th scope=row>{html.escape(first)}</th>{''.join(f'<td>{html.escape(cell)}</td>' for cell in rest)}</tr>"
+        for first, *rest in rows
+    )
+    return (
+        f'<figure class="table"><figcaption>{caption}</figcaption><div class="scroll" tabindex=0>'
+        f"<table><thead><tr>{header}</tr></thead><tbody>{lines}</tbody></table></div></figure>"
+    )
+
+
+def plate(pixels: np.ndarray, alt: str, above: str = "", below: str = "", over: str = "") -> str:
+    """An image with words, in HTML, above and below, and marks over it."""
+    shown = image(pixels, alt)
+    shown = f'<div class="marked">{shown}{over}</div>' if over else shown
+    return f'<div class="plate"><span class="above">{above}</span>{shown}{below}</div>'
+
+
+def image(pixels: np.ndarray, alt: str) -> str:
+    """An (H, W, C) image in [0, 1], inline."""
+    data = base64.b64encode(draw.png(pixels)).decode()
+    height, width = pixels.shape[:2]
+    return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{html.escape(alt)}">'
+
+
+def svg(figure: Figure, name: str, alt: str, kind: str = "wide") -> str:
+    """A chart in the page's own colours and letters, its ids distinct from every other chart's."""
+    text = draw.svg(figure)
+    for role, colour in draw.PALETTE.items():
+        text = text.replace(colour, f"var(--{role})")
+    text = re.sub(r"<(metadata|style).*?</\1>", "", text, flags=re.DOTALL)
+    text = re.sub(r' xmlns(:\w+)?="[^"]*"| (?:width|height)="[\d.]*pt"|font-family: [^;"]*; ?', "", text)
+    text = re.sub(r'( id="|href="#|url\(#)', rf"\1{name}-", text).replace("xlink:href", "href")
+    return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt)}" class="{kind}"', 1)

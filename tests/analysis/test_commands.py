@@ -1,0 +1,173 @@
+"""`attribute`, `maximize`, `invert` and `top-images` on a tiny run, on files of weights, and on nonsense."""
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+import analysis
+import train
+import zoo
+from analysis import taps
+from analysis.__main__ import main
+from analysis.commands import pictures
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*auxiliary")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A trained run, a picture, and a file of the run's weights."""
+    root = tmp_path_factory.mktemp("commands")
+    with jax.numpy_dtype_promotion("standard"):  # Optax's schedules rely on it.
+        train.run(train.Config("gap_net", epochs=1, size=16, batch_size=256, out=str(root / "run")), quiet=True)
+    run = train.load(root / "run")
+    zoo.save(root / "net.safetensors", run.model, run.variables, run.preprocess)
+    pixels = np.linspace(0, 255, 30 * 20 * 3).reshape(30, 20, 3).astype(np.uint8)
+    Image.fromarray(pixels).save(root / "picture.png")
+    np.save(root / "nan.npy", np.full((8, 8), np.nan, np.float32))
+    np.save(root / "bright.npy", np.full((8, 8), 1.5, np.float32))
+    (root / "text.png").write_text("no picture")
+    return root
+
+
+def answer(capsys, *arguments):
+    """What a command wrote: its figure, and its numbers by name."""
+    assert main([*map(str, arguments)]) == 0
+    figure, numbers = capsys.readouterr().out.splitlines()[-2:]
+    assert Image.open(figure).format == "PNG"
+    with np.load(numbers) as stored:
+        return figure, dict(stored)
+
+
+def test_attribute(folder, capsys):
+    methods = "saliency,grad_cam,integrated_gradients"
+    given = ("attribute", folder / "run", "--method", methods, "--images", "0,5,7")
+    figure, found = answer(capsys, *given)
+    assert figure == str(folder / "run" / "analysis" / "attribute.png")
+    run = train.load(folder / "run")
+    images = run.dataset.test.images[[0, 5, 7]]
+    logits = zoo.logits_fn(run.model, run.variables, run.preprocess)(images)
+    np.testing.assert_array_equal(found["targets"], logits.argmax(1))
+    np.testing.assert_array_equal(found["images"], images)
+    maps = analysis.grad_cam(run.model, run.variables, images, found["targets"], preprocess=run.preprocess)
+    np.testing.assert_allclose(found["grad_cam"], maps, atol=1e-5)
+    assert (found["saliency"] >= 0).all()
+    assert (found["integrated_gradients"] < 0).any()
+    first = (folder / "run" / "analysis" / "attribute.png").read_bytes()
+    answer(capsys, *given)
+    assert (folder / "run" / "analysis" / "attribute.png").read_bytes() == first
+
+
+def test_attribute_of_one_class_and_layer(folder, capsys):
+    layers = [path for path in taps.list(*_model(folder), np.zeros((1, 16, 16, 1), np.float32)) if "/" not in path]
+    given = ("attribute", folder / "run", "--method", "grad_cam", "--count", 2, "--target", 3)
+    _, found = answer(capsys, *given, "--layer", layers[0], "--out", folder / "one.png")
+    assert found["targets"].tolist() == [3, 3]
+    _, other = answer(capsys, *given, "--out", folder / "two.png")
+    assert abs(found["grad_cam"] - other["grad_cam"]).max() > 1e-3
+
+
+def _model(folder):
+    run = train.load(folder / "run")
+    return run.model, run.variables
+
+
+def test_all_methods_but_those_that_the_model_refuses(folder, capsys):
+    out = folder / "all.png"
+    arguments = ("attribute", folder / "run", "--method", "all", "--count", 1, "--out", out)
+    _, found = answer(capsys, *arguments)
+    assert {"saliency", "occlusion", "guided_backprop", "score_cam", "cam"} <= set(found)
+
+
+def test_attribute_of_a_file_of_weights_and_a_picture(folder, capsys):
+    _, found = answer(
+        capsys,
+        *("attribute", "--model", "gap_net", "--weights", folder / "net.safetensors", "--method", "saliency"),
+        *("--image", folder / "picture.png", "--out", folder / "picture-maps.png"),
+    )
+    assert found["images"].shape == (1, *zoo.card("gap_net").input_shape[:2], 1)
+    assert found["saliency"].max() > 0
+
+
+def test_maximize(folder, capsys):
+    given = ("maximize", folder / "run", "--channels", "0,1,2", "--steps", 3)
+    _, found = answer(capsys, *given, "--layer", "head", "--out", folder / "max.png")
+    assert found["images"].shape == (3, 16, 16, 1)
+    assert found["history"].shape == (3, 3)
+    _, again = answer(capsys, *given, "--layer", "head", "--out", folder / "max2.png", "--seed", 0)
+    np.testing.assert_array_equal(found["images"], again["images"])
+    _, other = answer(capsys, *given, "--layer", "head", "--out", folder / "max3.png", "--seed", 1)
+    assert abs(found["images"] - other["images"]).max() > 1e-4
+
+
+def test_invert(folder, capsys):
+    layers = [path for path in taps.list(*_model(folder), np.zeros((1, 16, 16, 1), np.float32)) if "/" not in path]
+    given = ("invert", folder / "run", "--layers", ",".join(layers[:2]), "--images", 4, "--steps", 3)
+    _, found = answer(capsys, *given, "--out", folder / "inverted.png")
+    assert found[f"{layers[1]}/images"].shape == (1, 16, 16, 1)
+    assert found["images"].shape == (1, 16, 16, 1)
+
+
+def test_top_images(folder, capsys):
+    _, found = answer(capsys, "top-images", folder / "run", "--channels", "1,2", "--count", 4)
+    assert found["indices"].shape == (2, 4)
+    assert (np.diff(found["activations"]) <= 0).all()
+
+
+REFUSED = {
+    "method": ("attribute RUN --method salency", "'salency' is unknown, did you mean saliency"),
+    "layer": ("attribute RUN --layer haed", "no layer 'haed', did you mean head"),
+    "flat layer": ("attribute RUN --layer head --method grad_cam", "no spatial extent"),
+    "class": ("attribute RUN --target 10", "target='10' is no class: expected one of 0, 1, 2"),
+    "image number": ("attribute RUN --images 0,9999", "no image 9999 among"),
+    "unit": ("maximize RUN --layer head --channels 99", "no channel 99 among 10: expected 0 to 9"),
+    "top unit": ("top-images RUN --layer head --channels 99", "channel 99: expected integers from 0 to 9"),
+    "inverted layer": ("invert RUN --layers stemm", "no layer 'stemm'"),
+    "no file": ("attribute RUN --image ROOT/none.png", "no file"),
+    "no picture": ("attribute RUN --image ROOT/text.png", "text.png cannot be read as a picture"),
+    "nan": ("attribute RUN --image ROOT/nan.npy", "nan.npy: images hold NaN"),
+    "outside": ("attribute RUN --image ROOT/bright.npy", "bright.npy: images span [1.5, 1.5]: expected [0, 1]"),
+    "no run": ("attribute ROOT/none", "no run at"),
+    "neither": ("attribute", "give either RUN"),
+    "both": ("maximize RUN --model gap_net", "give either RUN"),
+    "no image": ("invert --model gap_net --weights ROOT/net.safetensors", "give --image FILE"),
+    "no model": ("maximize --model gapnet --weights ROOT/net.safetensors", "did you mean gap_net"),
+    "no weights": ("maximize --model gap_net --weights ROOT/none.pth", "no file"),
+    "suffix": ("maximize RUN --out ROOT/figure.gif", "expected a name that ends in .png or .svg"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_nonsense_is_refused_in_one_line(folder, capsys, case):
+    words, message = REFUSED[case]
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    arguments = [word.replace("RUN", str(folder / "run")).replace("ROOT", str(folder)) for word in words.split()]
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert message in said.err
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("words", ["attribute RUN --images a,b", "attribute RUN --coun x", "paint RUN"])
+def test_options_that_cannot_be_read(capsys, words):
+    with pytest.raises(SystemExit, match="2"):
+        main(words.split())
+    said = capsys.readouterr()
+    assert len(said.err.splitlines()) == 1
+    assert said.err.startswith("error: ")
+
+
+def test_pictures_of_any_kind(tmp_path):
+    grey = np.arange(16, dtype=np.uint8).reshape(4, 4) * 16
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    Image.fromarray(np.stack([grey] * 3 + [np.full_like(grey, 255)], -1)).save(tmp_path / "clear.png")
+    np.save(tmp_path / "array.npy", (grey / np.float32(255)).astype(np.float32))
+    files = [tmp_path / name for name in ("grey.png", "deep.png", "clear.png", "array.npy")]
+    for shape in ((4, 4, 1), (4, 4, 3)):
+        found = pictures.read(files, shape, lambda images: images)
+        assert found.shape == (4, *shape)
+        np.testing.assert_allclose(found, np.broadcast_to(grey[None, ..., None] / 255, found.shape), atol=1e-6)
