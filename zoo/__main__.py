@@ -4,6 +4,7 @@ import argparse
 import sys
 
 import zoo
+from zoo.card import rows
 from zoo.catalog import did_you_mean
 
 COLUMNS = {
@@ -12,6 +13,8 @@ COLUMNS = {
     "macs": lambda card: card.macs,
     "memory": lambda card: card.activation_bytes,
     "field": lambda card: float("inf") if card.receptive_field is None else card.receptive_field,
+    "depth": lambda card: card.depth,
+    "paper": lambda card: card.paper.source,
     "top1": lambda card: card.top1 or 0.0,
     "year": lambda card: card.year,
 }
@@ -26,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     one = commands.add_parser("card", help="what one model costs and sees, stage by stage")
     one.add_argument("name", help="a name from `list`")
     one.add_argument("--size", type=int, help="height and width of the image (default: what it was designed for)")
+    one.add_argument("--layers", action="store_true", help="layer by layer instead of stage by stage")
     table = commands.add_parser("table", help="all models in one table")
     table.add_argument("pattern", nargs="?", default="*", help="a glob, such as 'resnet*'")
     table.add_argument("--sort", default="name", help=f"one of {', '.join(COLUMNS)}")
@@ -43,7 +47,8 @@ def _answer(given: argparse.Namespace) -> str:
         shape = None
         if given.size is not None:
             shape = (given.size, given.size, zoo.card(given.name).input_shape[2])
-        return str(zoo.card(given.name, shape))
+        card = zoo.card(given.name, shape)
+        return "\n".join(rows(card.layers)) if given.layers else str(card)
     names = zoo.list_models(given.pattern)
     if not names:
         raise ValueError(f"no model matches {given.pattern!r}{did_you_mean(given.pattern, zoo.list_models())}")
@@ -54,14 +59,15 @@ def _answer(given: argparse.Namespace) -> str:
             f"unknown column {given.sort!r}{did_you_mean(given.sort, COLUMNS)}; there are {', '.join(COLUMNS)}"
         )
     cards = sorted(map(zoo.card, names), key=COLUMNS[given.sort])
-    header = ("name", "input", "parameters", "MACs", "memory", "field", "top-1", "year")
-    lines = ["{:<28} {:>11} {:>12} {:>15} {:>11} {:>7} {:>7} {:>5}".format(*header)]
+    header = ("name", "input", "parameters", "MACs", "memory", "field", "depth", "top-1", "year")
+    lines = ["{:<25} {:>9} {:>11} {:>14} {:>9} {:>7} {:>5} {:>5} {:>4}  paper".format(*header)]
     for card in cards:
         field = "image" if card.receptive_field is None else f"{card.receptive_field} px"
-        top1 = "–" if card.top1 is None else f"{card.top1:.2f}"
+        top1 = "–" if card.top1 is None else f"{card.top1:.1f}"
         lines.append(
-            f"{card.name:<28} {'×'.join(map(str, card.input_shape)):>11} {card.parameters:>12,} {card.macs:>15,} "
-            f"{card.activation_bytes / 2**20:>7.1f} MiB {field:>7} {top1:>7} {card.year:>5}"
+            f"{card.name:<25} {'×'.join(map(str, card.input_shape)):>9} {card.parameters:>11,} {card.macs:>14,} "
+            f"{card.activation_bytes / 2**20:>5.1f} MiB {field:>7} {card.depth:>5} {top1:>5} {card.year:>4}"
+            f"  {card.paper.source if card.paper else '–'}"
         )
     return "\n".join(lines)
 

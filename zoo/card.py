@@ -4,7 +4,8 @@ import dataclasses
 import functools
 import math
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -12,19 +13,19 @@ import jax.numpy as jnp
 
 from zoo import catalog
 from zoo.functional import image_shape
-from zoo.reach import Reach, propagate
+from zoo.reach import Reach, gated, propagate
 from zoo.variant import Paper
-from zoo.walk import walk
+from zoo.walk import module_path, walk
 
 POOLS = ("reduce_window_max", "reduce_window_min", "reduce_window_sum", "reduce_window")
 
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One direct child of a model.
+    """One direct child of a model, or one of its layers.
 
     Attributes:
-      name: of the child.
+      name: of the child; the path of the layer, or of the module that pools.
       output_shape: for one image, without the batch axis.
       parameters: learned numbers in it.
       macs: multiply-accumulates for one image.
@@ -53,10 +54,13 @@ class Card:
       activation_bytes: outputs of all convolutions, dense layers and pools for one image: what a
         training step keeps, to first order.
       input_shape: (H, W, C) these figures hold for.
-      receptive_field: pixels on a side that one element of the last spatial stage sees; None: the whole image.
+      receptive_field: pixels on a side that one element of the last spatial stage sees, along the
+        convolutional path: what gates let a whole image say about a channel is not counted; None: the whole image.
+      depth: convolutions and dense layers with weights, one after another, on the longest path; gates aside.
       top1: published accuracy in percent, or None.
       note: which of several published forms this is.
       stages: the direct children, in the order of their calls.
+      layers: every convolution, dense layer and pooling, in the order of the computation.
     """
 
     name: str
@@ -68,9 +72,11 @@ class Card:
     activation_bytes: int
     input_shape: tuple[int, int, int]
     receptive_field: int | None
+    depth: int
     top1: float | None
     note: str
     stages: tuple[Stage, ...]
+    layers: tuple[Stage, ...]
 
     def __str__(self) -> str:
         lines = [
@@ -81,17 +87,24 @@ class Card:
             f"MACs             {self.macs:,}",
             f"activations      {self.activation_bytes / 2**20:.2f} MiB an image",
             f"receptive field  {_pixels(self.receptive_field)}",
+            f"depth            {self.depth} weighted layers",
             f"published top-1  {'–' if self.top1 is None else f'{self.top1:g} %'}",
             "",
-            f"{'stage':<12} {'output':>14} {'parameters':>13} {'MACs':>15} {'activations':>12} {'field':>7}",
         ]
-        for stage in self.stages:
-            shape = "×".join(map(str, stage.output_shape))
-            lines.append(
-                f"{stage.name:<12} {shape:>14} {stage.parameters:>13,} {stage.macs:>15,} "
-                f"{stage.activation_bytes / 2**10:>8.1f} KiB {_pixels(stage.receptive_field):>7}"
-            )
-        return "\n".join(lines)
+        return "\n".join(lines + rows(self.stages))
+
+
+def rows(stages: Sequence[Stage]) -> list[str]:
+    """A table of stages or layers, a line each, the names as wide as they are."""
+    width = max(12, *(len(stage.name) for stage in stages))
+    lines = [f"{'name':<{width}} {'output':>12} {'parameters':>11} {'MACs':>14} {'activations':>12} {'field':>7}"]
+    for stage in stages:
+        shape = "×".join(map(str, stage.output_shape))
+        lines.append(
+            f"{stage.name:<{width}} {shape:>12} {stage.parameters:>11,} {stage.macs:>14,} "
+            f"{stage.activation_bytes / 2**10:>8.1f} KiB {_pixels(stage.receptive_field):>7}"
+        )
+    return lines
 
 
 def _pixels(field: int | None) -> str:
@@ -147,17 +160,28 @@ def _measure(model: nn.Module, input_shape: tuple[int, int, int]) -> Card:
     memory: Counter[str] = Counter()
     order: dict[str, None] = {}
 
+    layers: list[Stage] = []
+
     def rule(equation, values, path):
         child = next((part for part in path.split("/") if part in outputs), "")
         order.setdefault(child)
-        macs[child] += multiply_accumulates(equation)
+        work = multiply_accumulates(equation)
+        macs[child] += work
+        reaches = propagate(equation, [value and value.reach for value in values])
+        depth = _depth(equation, values)
         if equation.primitive.name in ("conv_general_dilated", "dot_general", *POOLS):
-            memory[child] += sum(atom.aval.size * atom.aval.dtype.itemsize for atom in equation.outvars)
-        return propagate(equation, values)
+            kept = sum(atom.aval.size * atom.aval.dtype.itemsize for atom in equation.outvars)
+            memory[child] += kept
+            where = module_path(path)
+            owned = functools.reduce(lambda node, part: node.get(part, {}), where, variables.get("params", {}))
+            learned = sum(leaf.size for leaf in owned.values() if not isinstance(leaf, dict))
+            shape = tuple(equation.outvars[0].aval.shape)
+            layers.append(Stage("/".join(where) or "(pooling)", shape[1:], learned, work, kept, _field(reaches[0])))
+        return [None if all(value is None for value in values) else Seen(reach, depth) for reach in reaches]
 
-    seen = Reach((1, 2), (1, 1), (1, 1))
-    inputs = [None] * len(jax.tree.leaves(variables)) + [seen]
-    _, *reaches = walk(program, inputs, rule)
+    inputs = [Seen(None, 0)] * len(jax.tree.leaves(variables)) + [Seen(Reach((1, 2), (1, 1), (1, 1)), 0)]
+    logits, *answers = walk(program, inputs, rule)
+    reaches = [answer and answer.reach for answer in answers]
     reached = jax.tree.unflatten(jax.tree.structure(outputs), reaches)
     is_reach = lambda node: node is None or isinstance(node, Reach)  # noqa: E731
     # A child with several outputs, as of several resolutions, is shown by its first.
@@ -191,10 +215,31 @@ def _measure(model: nn.Module, input_shape: tuple[int, int, int]) -> Card:
         activation_bytes=sum(memory.values()),
         input_shape=input_shape,
         receptive_field=_field(spatial[-1]) if spatial else None,
+        depth=logits.depth,
         top1=None,
         note="",
         stages=stages,
+        layers=tuple(layers),
     )
+
+
+class Seen(NamedTuple):
+    """What the walk carries of a value: its reach (None: weights alone), and how many weighted layers lie behind it."""
+
+    reach: Reach | None
+    depth: int
+
+
+def _depth(equation: Any, values: Sequence[Seen | None]) -> int:
+    """Weighted layers on the longest path to an equation's output."""
+    live = values
+    if equation.primitive.name == "mul" and all(values):
+        factors = gated([value.reach for value in values if value])
+        live = [value for value, factor in zip(values, factors, strict=True) if factor is not None] or values
+    weighted = equation.primitive.name in ("conv_general_dilated", "dot_general") and any(
+        value is not None and value.reach is None for value in values
+    )
+    return max((value.depth for value in live if value is not None), default=0) + weighted
 
 
 def multiply_accumulates(equation: Any) -> int:

@@ -86,6 +86,47 @@ def _elementwise(equation, values) -> Reach:
     return _merge(values) if len(same) == 1 else WHOLE
 
 
+def gated(values: Sequence[Reach | None]) -> list[Reach | None]:
+    """The factors of a product that count: those along the image, and gates, one number a channel, only among gates.
+
+    The literature's receptive field is that of the convolutional path. With a squeeze-excite gate on
+    the way it would be the whole image, in every such network from the first block on.
+    """
+    local = [None if reach is None or reach.axes == (None, None) else reach for reach in values]
+    return local if any(local) else list(values)
+
+
+def _product(equation, values) -> Reach:
+    return _elementwise(equation, gated(values))
+
+
+def _gather(equation, values) -> Reach:
+    """Planes read along one axis, as in resampling: between two neighbours, so that one more is seen."""
+    reach, indices = values
+    numbers, before, after = (
+        equation.params["dimension_numbers"],
+        _shape(equation.invars[0]),
+        _shape(equation.outvars[0]),
+    )
+    sources = numbers.collapsed_slice_dims
+    targets = [axis for axis in range(len(after)) if axis not in numbers.offset_dims]
+    if reach is None or indices is not None or (len(sources), len(targets)) != (1, 1):
+        return WHOLE
+    [source], [target] = sources, targets
+    whole = all(
+        n == m for axis, (n, m) in enumerate(zip(before, equation.params["slice_sizes"], strict=True)) if axis != source
+    )
+    if not whole:
+        return WHOLE
+    size, jump = list(reach.size), list(reach.jump)
+    for index, axis in enumerate(reach.axes):
+        if axis == source:
+            size[index] += jump[index]
+            jump[index] *= before[source] / after[target]
+    reach = reach._replace(size=tuple(size), jump=tuple(jump))
+    return _move(reach, lambda axis: target if axis == source else numbers.offset_dims[axis - (axis > source)])
+
+
 def _convolution(equation, values) -> Reach:
     image, kernel = values
     if kernel is not None:
@@ -178,6 +219,8 @@ def _across(axes):
 RULES = {
     "conv_general_dilated": _convolution,
     "dot_general": _dot,
+    "gather": _gather,
+    "mul": _product,
     "slice": _slice,
     "pad": _pad,
     "transpose": _transpose,

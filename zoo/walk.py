@@ -62,3 +62,18 @@ def _inside(equation: core.JaxprEqn) -> Any:
     if equation.primitive.name in ("scan", "while", "cond"):
         return None
     return params.get("call_jaxpr", params.get("jaxpr"))
+
+
+def module_path(stack: str) -> tuple[str, ...]:
+    """The module that an equation belongs to, from the path that a rule is given.
+
+    Example:
+      >>> module_path("ResNet/ResNet.features/stem/conv/conv._weigh")
+      ('stem', 'conv')
+    """
+    path: list[str] = []
+    for part in stack.split("/"):
+        module, method, _ = part.partition(".")
+        if module.isidentifier() and not (method and path and path[-1] == module):
+            path.append(module)
+    return tuple(path[1:])

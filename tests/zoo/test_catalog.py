@@ -65,11 +65,26 @@ def test_parameters_where_no_implementation_publishes_them(name, parameters):
 
 
 @pytest.mark.parametrize(
-    ("name", "field"), [("resnet20", 81), ("resnet50", 427), ("mobilenet_v2", 491), ("lenet5", 14)]
+    ("name", "field"),
+    [("resnet20", 81), ("resnet50", 427), ("seresnet50", 427), ("mobilenet_v2", 491), ("lenet5", 14)],
 )
 def test_receptive_field_of_the_last_stage(name, field):
     # ResNet-50: 7, +4 pool, 3 blocks × 8, then 16+…: the sums of (k − 1) · jump over the layers, by hand.
     assert zoo.card(name).receptive_field == field
+
+
+@pytest.mark.parametrize(("name", "depth"), [("resnet20", 20), ("seresnet50", 50), ("googlenet", 22), ("vgg11", 11)])
+def test_depth_as_the_papers_count_it(name, depth):
+    assert zoo.card(name).depth == depth
+
+
+def test_layers_account_for_all_multiplications():
+    card = zoo.card("resnet20")
+    assert [layer.name for layer in card.layers[:2]] == ["stem/conv", "stage1/block1/conv1/conv"]
+    assert sum(layer.macs for layer in card.layers) == card.macs
+    assert sum(layer.activation_bytes for layer in card.layers) == card.activation_bytes
+    assert card.layers[0].parameters == 3 * 3 * 3 * 16
+    assert card.layers[-2].receptive_field == card.receptive_field
 
 
 def test_stages_account_for_the_whole_model():

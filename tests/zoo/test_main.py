@@ -22,6 +22,14 @@ def test_table_is_sorted_by_the_column_asked_for(capsys):
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["name", "plain20", "plain56"]
 
 
+def test_card_layer_by_layer(capsys):
+    assert main(["card", "resnet20", "--layers"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 19 + 1  # header, convolutions, dense layer
+    assert lines[1].split()[:3] == ["stem/conv", "32×32×16", "432"]
+    assert max(map(len, lines)) <= 100
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -8,6 +8,7 @@ import pytest
 from jax import lax
 
 from zoo.layers import Conv, avg_pool, max_pool
+from zoo.layers.resize import resize
 from zoo.reach import Reach, propagate
 from zoo.walk import walk
 
@@ -66,7 +67,7 @@ def test_max_pool_counts_all_that_could_win():
 @pytest.mark.parametrize(
     "function",
     [
-        lambda x: x * x.mean((1, 2), keepdims=True),
+        lambda x: x + x.mean((1, 2), keepdims=True),
         lambda x: x.reshape(1, -1),
         lambda x: jnp.einsum("nhwc,hk->nkwc", x, jnp.ones((32, 5))),
         lambda x: x[:, ::-1],
@@ -74,6 +75,20 @@ def test_max_pool_counts_all_that_could_win():
 )
 def test_whatever_mixes_positions_sees_the_whole_image(function):
     assert np.inf in reach_of(function).size
+
+
+def test_a_gate_does_not_count_what_it_multiplies_does():
+    gate = lambda x: jax.nn.sigmoid(x.mean((1, 2), keepdims=True))  # noqa: E731
+    assert reach_of(lambda x: conv(3, 3)(conv(3, 5)(x) * gate(x))).size == (5, 7)
+    assert np.inf in reach_of(lambda x: gate(x) * gate(x)).size
+
+
+@pytest.mark.parametrize("sizes", [(64, 48), (16, 24)])
+def test_resampling_sees_two_neighbours(sizes):
+    reach = reach_of(lambda x: resize(conv(3, 5)(x), sizes))
+    assert reach.size == (4, 6)
+    assert reach.jump == (32 / sizes[0], 32 / sizes[1])
+    assert reach.axes == (1, 2)
 
 
 def test_a_transposed_image_keeps_its_axes_apart():

@@ -17,7 +17,7 @@ MOST_TAPS = 49
 def largest(x: jax.Array, size: Ints, step: Ints, reach: Pairs) -> jax.Array:
     """Max pooling with validated, explicit arguments.
 
-    XLA scatters the gradient of a max pooling window by window, which on a CPU is 5 to 25 times slower
+    XLA scatters the gradient of a max pooling window by window, which on a CPU is 3 to 8 times slower
     than comparing each tap's pixels with the result. Where two pixels of a window are equal the first
     one, row by row, has the gradient on every platform.
 
@@ -35,9 +35,14 @@ def largest(x: jax.Array, size: Ints, step: Ints, reach: Pairs) -> jax.Array:
     return lax.platform_dependent(x, cpu=lambda x: _compared(x, size, step, reach), default=native)
 
 
+def _lowest(dtype: np.dtype) -> np.ndarray:
+    if jnp.issubdtype(dtype, jnp.inexact):
+        return np.asarray(-np.inf, dtype)
+    return np.asarray(jnp.iinfo(dtype).min if jnp.issubdtype(dtype, jnp.integer) else False, dtype)
+
+
 def _reduce_window(x: jax.Array, size: Ints, step: Ints, reach: Pairs) -> jax.Array:
-    lowest = np.asarray(-np.inf, x.dtype)
-    return lax.reduce_window(x, lowest, lax.max, (1, *size, 1), (1, *step, 1), ((0, 0), *reach, (0, 0)))
+    return lax.reduce_window(x, _lowest(x.dtype), lax.max, (1, *size, 1), (1, *step, 1), ((0, 0), *reach, (0, 0)))
 
 
 _compared = jax.custom_jvp(_reduce_window, nondiff_argnums=(1, 2, 3))
@@ -51,7 +56,7 @@ def _tangent(size: Ints, step: Ints, reach: Pairs, primals, tangents):
     nothing = jnp.zeros((), x.dtype)
     edges = ((0, 0, 0), *((low, high, 0) for low, high in reach), (0, 0, 0))
     inside, flat = ((0, 0),) * len(size), (1,) * len(size)
-    seen = windows(lax.pad(x, np.asarray(-np.inf, x.dtype), edges), size, step, inside, flat)
+    seen = windows(lax.pad(x, _lowest(x.dtype), edges), size, step, inside, flat)
     changes = windows(lax.pad(moved, nothing, edges), size, step, inside, flat)
     total, free = jnp.zeros_like(y), jnp.ones(y.shape, bool)
     for pixels, change in zip(seen, changes, strict=True):
