@@ -124,7 +124,9 @@ def padding_pairs(
     entries = tuple(padding) if isinstance(padding, Sequence) else (padding,) * rank
     if len(entries) != rank:
         raise ValueError(f"padding={padding!r} has {len(entries)} entries, but there are {rank} spatial axes")
-    pairs = tuple(tuple(entry) if isinstance(entry, Sequence) else (entry, entry) for entry in entries)
+    pairs: list[tuple[Any, ...]] = [
+        tuple(entry) if isinstance(entry, Sequence) else (entry, entry) for entry in entries
+    ]
     if any(len(pair) != 2 or not all(_is_whole(amount, 0) for amount in pair) for pair in pairs):
         raise ValueError(
             f"padding={padding!r}: expected 'SAME', 'VALID', or for every axis a non-negative integer or a "

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from zoo.layers.arithmetic import Padding, Sizes, padding_pairs, per_axis
+from zoo.layers.arithmetic import Padding, Sizes, padding_pairs, per_axis, whole
 from zoo.layers.convolution import convolution
 from zoo.layers.max_pooling import largest
 
@@ -32,13 +32,13 @@ class _Windows(NamedTuple):
 
 
 def _windows(x: jax.Array, window: Sizes, strides: Sizes | None, padding: Padding, ceil_mode: bool) -> _Windows:
-    rank = 2 if isinstance(window, int) else len(window)
+    size = per_axis(window, None, "window")
+    rank = len(size)
     if x.ndim < rank + 1:
         raise ValueError(
             f"an input of shape {x.shape}: pooling {window} expects (*batch, {'H, W' if rank == 2 else '*spatial'}, C)"
         )
     sizes = x.shape[-rank - 1 : -1]
-    size = per_axis(window, rank, "window")
     step = size if strides is None else per_axis(strides, rank, "strides")
     pairs = padding_pairs(padding, sizes, size, step, (1,) * rank)
     overhang = []
@@ -46,7 +46,8 @@ def _windows(x: jax.Array, window: Sizes, strides: Sizes | None, padding: Paddin
         spare = have + sum(pair) - k
         if spare < (1 - s if ceil_mode else 0):
             raise ValueError(
-                f"a window of {k} is larger than spatial axis {axis} of {have} with padding {pair}: use a larger input"
+                f"a window of {k} is larger than spatial axis {axis} of {have} with padding {pair}: "
+                "use a smaller window or a larger input"
             )
         if max(pair) >= k:
             raise ValueError(
@@ -118,7 +119,7 @@ def avg_pool(
       [[2.5, 4.5], [10.5, 12.5]]
     """
     windows = _windows(x, window, strides, padding, ceil_mode)
-    rank = len(windows.size)
+    x, rank = _fractional(x), len(windows.size)
     total = _slide(x, windows, lambda x, *windows: nn.pool(x, 0.0, lax.add, *windows))
     counts = []
     for have, outputs, k, s, (low, high) in zip(
@@ -173,19 +174,25 @@ def adaptive_avg_pool(x: jax.Array, sizes: Sizes) -> jax.Array:
       >>> adaptive_avg_pool(jnp.ones((1, 13, 10, 8)), 6).shape
       (1, 6, 6, 8)
     """
-    rank = 2 if isinstance(sizes, int) else len(sizes)
-    wanted = per_axis(sizes, rank, "sizes")
+    wanted = per_axis(sizes, None, "sizes")
+    rank = len(wanted)
     if x.ndim < rank + 1:
         raise ValueError(f"an input of shape {x.shape}: pooling to {wanted} expects (*batch, *spatial, C)")
     have = x.shape[-rank - 1 : -1]
     if not any(n % size for n, size in zip(have, wanted, strict=True)):
         return avg_pool(x, tuple(n // size for n, size in zip(have, wanted, strict=True)))
+    x = _fractional(x)
     for axis, (n, size) in enumerate(zip(have, wanted, strict=True), start=x.ndim - rank - 1):
         index, pixel = np.ogrid[:size, :n]
         inside = (pixel >= index * n // size) & (pixel < -(-(index + 1) * n // size))
         weights = (inside / inside.sum(1, keepdims=True)).astype(x.dtype)
         x = jnp.moveaxis(jnp.tensordot(x, weights, (axis, 1), precision="highest"), -1, axis)
     return x
+
+
+def _fractional(x: jax.Array) -> jax.Array:
+    """Whole numbers, such as the bytes of an image, as ones that can hold a mean."""
+    return jnp.asarray(x) if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.asarray(x, jnp.float32)
 
 
 def blur_pool(x: jax.Array, window: int = 3, strides: Sizes = 2) -> jax.Array:
@@ -211,10 +218,11 @@ def blur_pool(x: jax.Array, window: int = 3, strides: Sizes = 2) -> jax.Array:
 
     Reference: Zhang, 2019, arXiv:1904.11486.
     """
-    per_axis(window, 1, "window")
+    whole(window, "window")
     low, high = (window - 1) // 2, window // 2
     if x.ndim != 4 or min(x.shape[1:3]) <= high:
         raise ValueError(f"an input of shape {x.shape}: a blur of {window} expects (N, H, W, C) of more than {high} px")
+    x = _fractional(x)
     line = np.array([math.comb(window - 1, tap) for tap in range(window)]) / 2 ** (window - 1)
     kernel = np.broadcast_to(np.outer(line, line)[:, :, None, None], (window, window, 1, x.shape[-1]))
     x = jnp.pad(x, ((0, 0), (low, high), (low, high), (0, 0)), "reflect")
@@ -240,10 +248,13 @@ def translation_tolerance(pool: Callable[[jax.Array], jax.Array], size: int = 24
 
     Args:
       pool: (N, H, W, 1) → (N, H', W', 1).
-      size: width of the image that the peak crosses, in pixels; positions near the border are left out.
+      size: width of the image that the peak crosses, in pixels, 4 or more; positions near the border are left out.
 
     Returns:
       A `Tolerance`.
+
+    Raises:
+      ValueError: a smaller size.
 
     Example:
       >>> translation_tolerance(lambda x: max_pool(x, 3, 2))
@@ -251,6 +262,7 @@ def translation_tolerance(pool: Callable[[jax.Array], jax.Array], size: int = 24
 
     Reference: Zhang, 2019, arXiv:1904.11486, for the same question about whole networks.
     """
+    whole(size, "size", minimum=4)
     images = np.zeros((size, size, size, 1), np.float32)
     images[np.arange(size), size // 2, np.arange(size), 0] = 1.0
     positions = slice(size // 4, size - size // 4)

@@ -155,3 +155,21 @@ def test_bad_input_is_refused():
         adaptive_avg_pool(x, 0)
     with pytest.raises(ValueError, match="of more than 2 px"):
         blur_pool(jnp.ones((1, 2, 2, 1)), 5)
+    with pytest.raises(ValueError, match="window=2.0"):
+        max_pool(x, 2.0)
+    with pytest.raises(ValueError, match="size=3"):
+        translation_tolerance(global_max_pool, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.bool_])
+def test_whole_numbers_have_a_largest_one(dtype):
+    image = jnp.asarray(np.eye(4), dtype).reshape(1, 4, 4, 1)
+    np.testing.assert_array_equal(max_pool(image, 2)[0, ..., 0], np.eye(2))
+    assert not max_pool(jnp.zeros_like(image), 3, 2, 1).any()  # what is padded never wins
+
+
+@pytest.mark.parametrize("pool", [blur_pool, lambda x: adaptive_avg_pool(x, 3), lambda x: avg_pool(x, 2)])
+def test_bytes_have_fractions_as_means(pool):
+    """As whole numbers every weight below 1 would be 0."""
+    image = np.arange(0, 256, 16, np.uint8).reshape(1, 4, 4, 1)
+    np.testing.assert_allclose(pool(jnp.asarray(image)), pool(jnp.asarray(image, jnp.float32)), rtol=1e-6)
