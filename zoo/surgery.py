@@ -183,7 +183,7 @@ def with_output_stride(model: nn.Module, variables: Variables, output_stride: in
 
     Reference: Chen et al., 2017, arXiv:1706.05587.
     """
-    changed = _changed(model, output_stride=output_stride)
+    changed = _changed(model, output_stride=whole(output_stride, "output_stride"))
     variable_shapes(changed, catalog.input_shape(model))  # refuses an impossible stride before anything is compiled
     return changed, variables
 

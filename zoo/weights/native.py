@@ -99,6 +99,8 @@ def load(path: str | Path) -> Pretrained:
         arrays = safetensors.numpy.load_file(path)
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} is damaged, or no safetensors file: {error}") from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} holds numbers of a type that NumPy does not know: {error}") from error
     if ENTRY not in metadata:
         raise ValueError(f"{path} was not written by zoo.save: zoo.load_pretrained(name, path) reads others' weights")
     try:
@@ -130,8 +132,17 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
 
 
 def _check_names(title: str, arrays: dict[str, np.ndarray], model: nn.Module) -> None:
-    wanted = {"/".join(path) for path in variable_shapes(model, catalog.input_shape(model))}
-    problems = [f"missing: {name}" for name in sorted(wanted - arrays.keys())[:8]]
-    problems += [f"unexpected: {name}" for name in sorted(arrays.keys() - wanted)[:8]]
+    height, width, channels = shape = catalog.input_shape(model)
+    wanted = {"/".join(path): size for path, size in variable_shapes(model, shape).items()}
+    # What depends on the images' size or channels may have any shape; the rest is the model's own.
+    others = variable_shapes(model, (2 * height, 2 * width, channels + 1))
+    fixed = {name: size for name, size in wanted.items() if others[tuple(name.split("/"))] == size}
+    problems = [f"missing: {name}" for name in sorted(wanted.keys() - arrays.keys())[:8]]
+    problems += [f"unexpected: {name}" for name in sorted(arrays.keys() - wanted.keys())[:8]]
+    problems += [
+        f"wrong shape: {name} is {arrays[name].shape}, expected {fixed[name]}"
+        for name in sorted(fixed.keys() & arrays.keys())
+        if arrays[name].shape != fixed[name]
+    ][:8]
     if problems:
         raise ValueError(f"{title}:\n  " + "\n  ".join(problems))

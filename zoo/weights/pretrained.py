@@ -120,6 +120,7 @@ def _without_auxiliary(arrays, source, model, shape, published: Official | None)
     extra = {key for key in arrays if published and key.startswith(published.auxiliary)}
     if extra:
         extra -= {place.key for place in places(model, shape)}
+        extra = {key for key in extra if not key.endswith("num_batches_tracked")}
     if extra:
         heads = ", ".join(sorted({key.partition(".")[0] for key in extra}))
         warnings.warn(f"{source}: left out the auxiliary heads {heads} ({len(extra)} arrays)", stacklevel=3)

@@ -144,6 +144,14 @@ def test_nothing_is_written_that_could_not_be_read(tmp_path):
         zoo.save(tmp_path / "a", model.clone(act=lambda x: x), variables)
     with pytest.raises(ValueError, match=r"not those of resnet20:\n  missing: batch_stats"):
         zoo.save(tmp_path / "a", zoo.create("resnet20"), variables)
+    with pytest.raises(ValueError, match=r"wrong shape: params/head/bias is \(10,\), expected \(3,\)"):
+        zoo.save(tmp_path / "a", model.clone(num_classes=3), variables)
     with pytest.raises(OSError, match="none"):
         zoo.save(tmp_path / "none" / "a", model, variables)
     assert not list(tmp_path.iterdir())
+
+
+def test_images_of_other_sizes_and_channels_are_no_other_model(tmp_path):
+    model = zoo.create("lenet5")
+    zoo.save(tmp_path / "a", model, numbers(model, (64, 48, 3)))
+    assert zoo.load(tmp_path / "a").variables["params"]["stage1"]["conv"]["kernel"].shape[2] == 3
