@@ -160,7 +160,7 @@ class RegNet(nn.Module):
 
 
 PAPER = Paper("Designing Network Design Spaces", 2020, "arXiv:2003.13678")
-TIES = "widths 64, 144, 320, 784 as in torchvision, which rounds halves up; the paper's are 64, 128, 320, 768"
+TIES = "widths {} as in torchvision, which rounds halves up; rounded to even they are {}"
 
 
 def _regnet(
@@ -178,12 +178,16 @@ def _regnet(
 
 
 VARIANTS = {
-    "regnet_x_400mf": _regnet(22, 24, 24.48, 2.54, 16, 72.834),
+    "regnet_x_400mf": _regnet(
+        22, 24, 24.48, 2.54, 16, 72.834, note=TIES.format("32, 64, 160, 400", "32, 64, 160, 384")
+    ),
     "regnet_x_800mf": _regnet(16, 56, 35.73, 2.28, 16, 75.212),
     "regnet_x_1_6gf": _regnet(18, 80, 34.01, 2.25, 24, 77.040),
     "regnet_x_3_2gf": _regnet(25, 88, 26.31, 2.25, 48, 78.364),
     "regnet_y_400mf": _regnet(16, 48, 27.89, 2.09, 8, 74.046, squeeze=0.25),
-    "regnet_y_800mf": _regnet(14, 56, 38.84, 2.40, 16, 76.420, squeeze=0.25, note=TIES),
+    "regnet_y_800mf": _regnet(
+        14, 56, 38.84, 2.40, 16, 76.420, squeeze=0.25, note=TIES.format("64, 144, 320, 784", "64, 128, 320, 768")
+    ),
     "regnet_y_1_6gf": _regnet(27, 48, 20.71, 2.65, 24, 77.950, squeeze=0.25),
     "regnet_y_3_2gf": _regnet(21, 80, 42.63, 2.66, 24, 78.948, squeeze=0.25),
 }
