@@ -106,6 +106,11 @@ def _fetch(url: str, part: Path, validator: Path, resume: bool) -> None:
             headers["If-Range"] = validator.read_text()
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as answer:
+            start = f"bytes {have}-"
+            if answer.status == 206 and not answer.headers.get("Content-Range", start).startswith(start):
+                # Not the rest that was asked for.
+                part.unlink()
+                return _fetch(url, part, validator, resume=False)
             have = have if answer.status == 206 else 0
             if tag := answer.headers.get("ETag") or answer.headers.get("Last-Modified"):
                 validator.write_text(tag)

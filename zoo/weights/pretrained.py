@@ -109,8 +109,14 @@ def _read(name: str, path_or_url: str | Path | None, sha256: str | None, cache: 
     if is_url(str(path_or_url)):
         if published and published.url == path_or_url:
             sha256 = sha256 or published.sha256
-        path_or_url = download(str(path_or_url), sha256, cache)
-    arrays = read_arrays(path_or_url)
+        url, path_or_url = path_or_url, download(str(path_or_url), sha256, cache)
+        try:
+            arrays = read_arrays(path_or_url)
+        except ValueError as error:
+            path_or_url.unlink()  # or the next call would find the same again
+            raise ValueError(f"what {url} answered is no file of weights, and was removed: {error}") from error
+    else:
+        arrays = read_arrays(path_or_url)
     if any(key.startswith("params/") for key in arrays):
         raise ValueError(f"{path_or_url} is a file of zoo.save: zoo.load reads it, and knows its model")
     return {OLD_NAMES.sub(r"\1", key): value for key, value in arrays.items()}, path_or_url, published

@@ -7,7 +7,8 @@ import pytest
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves `server.files`; `server.cut` bytes of a body at most, `server.ranges` or not, `server.tag` as ETag."""
+    """Serves `server.files`; `server.cut` bytes of a body at most, `server.ranges` or not, `server.tag` as ETag;
+    a range starts `server.shift` bytes later than asked for."""
 
     def do_GET(self):
         server = self.server
@@ -22,6 +23,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if start >= len(body):
                 return self.send_error(416)
             self.send_response(206)
+            start += server.shift
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         else:
             self.send_response(200)
         self.send_header("Content-Length", str(len(body) - start))
@@ -39,7 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         running.files, running.requests = {}, []
-        running.cut, running.ranges, running.tag = None, True, None
+        running.cut, running.ranges, running.tag, running.shift = None, True, None, 0
         running.url = f"http://127.0.0.1:{running.server_port}"
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

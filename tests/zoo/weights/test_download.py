@@ -49,6 +49,14 @@ def test_starts_again_when_the_server_does_not_resume(server, weights):
     assert weights().read_bytes() == BODY
 
 
+def test_never_joins_what_was_not_asked_for(server, weights):
+    server.cut, server.tag = 100_000, '"one"'
+    with pytest.raises(ValueError, match="cut short"):
+        weights(sha256=None)
+    server.cut, server.shift = None, 10
+    assert weights(sha256=None).read_bytes() == BODY
+
+
 def test_never_joins_halves_of_two_files(server, weights):
     server.cut, server.tag = 100_000, '"one"'
     with pytest.raises(ValueError, match="cut short"):

@@ -139,6 +139,11 @@ def test_downloads_and_verifies(server, tmp_path, resnet20):
         zoo.load_pretrained("resnet20", url, cache=tmp_path, sha256="0123abcd")
     with pytest.raises(ValueError, match="404"):
         zoo.load_pretrained("resnet20", f"{server.url}/none.pth", cache=tmp_path)
+    server.files["/page.pth"] = b"<!DOCTYPE html>"
+    for _ in range(2):
+        with pytest.raises(ValueError, match="page.pth answered is no file of weights, and was removed"):
+            zoo.load_pretrained("resnet20", f"{server.url}/page.pth", cache=tmp_path)
+    assert not list(tmp_path.rglob("page.pth"))
     with pytest.raises(ValueError, match="does not fit resnet32"):
         zoo.load_pretrained("resnet32", url, cache=tmp_path)
 
