@@ -6,22 +6,17 @@ evidence = memorisation.examine(logits_fn, methods, images, labels, objects, mar
 memorisation.verdict(evidence).memorised
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import attacks, attribution, checks, drive, scores, taps
+from analysis import attacks, checks, drive, scores
 from analysis.numerics import at_least_float32, entry_of
 
 Method = Callable[[Any, Any], jax.Array]
-OF_FUNCTION = ("saliency", "smoothgrad", "integrated_gradients", "input_times_gradient", "occlusion")
-OF_MODEL = ("guided_backprop", "deconvnet", "cam", "grad_cam", "grad_cam_plus_plus", "guided_grad_cam", "score_cam")
-RANDOM = ("smoothgrad",)
-BATCH_SIZE = 64
 
 
 class Evidence(NamedTuple):
@@ -58,50 +53,6 @@ class Verdict(NamedTuple):
     votes: tuple[int, int]
 
 
-def methods_of(
-    model: nn.Module,
-    variables: Any,
-    preprocess: Callable[[jax.Array], jax.Array] | None,
-    key: jax.Array,
-    names: Iterable[str] = OF_FUNCTION + OF_MODEL,
-) -> dict[str, Method]:
-    """Attribution methods with all but images and labels filled in.
-
-    Args:
-      model: a Linen module.
-      variables: its variables.
-      preprocess: what stands between images in [0, 1] and the model; None: nothing.
-      key: from `jax.random.key`, for the methods that draw.
-      names: of functions of `analysis`; `cam` asks for a model with global average pooling.
-
-    Returns:
-      By name, (images, labels) → (N, H, W) maps.
-
-    Raises:
-      ValueError: an unknown name.
-
-    Example:
-      >>> model = nn.Sequential([lambda x: x.mean((1, 2)), nn.Dense(2)])
-      >>> methods = methods_of(model, model.init(jax.random.key(0), jnp.ones((1, 4, 4, 1))), None,
-      ...                      jax.random.key(0), ["saliency"])
-      >>> methods["saliency"](jnp.ones((1, 4, 4, 1)), [0]).shape
-      (1, 4, 4)
-    """
-
-    def bound(name: str) -> Method:
-        checks.choice("method", name, OF_FUNCTION + OF_MODEL)
-        method = getattr(attribution, name)
-        if name in OF_MODEL:
-            return lambda images, labels: method(
-                model, variables, images, labels, preprocess=preprocess, batch_size=BATCH_SIZE
-            )
-        drawn = {"key": key} if name in RANDOM else {}
-        function = taps.logits_fn(model, variables, preprocess)
-        return lambda images, labels: method(function, images, labels, batch_size=BATCH_SIZE, **drawn)
-
-    return {name: bound(name) for name in names}
-
-
 def examine(
     logits_fn: Callable[[jax.Array], jax.Array],
     methods: Mapping[str, Method],
@@ -116,7 +67,7 @@ def examine(
 
     Args:
       logits_fn: (N, H, W, C) images in [0, 1] → (N, classes) logits.
-      methods: by name, (images, labels) → (N, H, W) maps of that classifier.
+      methods: by name, (images, labels) → (N, H, W) maps of that classifier; `analysis.methods.explainer` makes them.
       images: (N, H, W, C) floats in [0, 1], all with the mark.
       labels: (N,) the class of each map.
       objects: (N, H, W) booleans: where the object is seen.
@@ -131,8 +82,9 @@ def examine(
       ValueError: images, labels, masks or maps that are not of the above, or masks that overlap.
 
     Example:
+      >>> import analysis
       >>> corner = lambda images: images[:, 0, 0] @ jnp.array([[1.0, -1.0]])
-      >>> methods = {"saliency": lambda images, labels: attribution.saliency(corner, images, labels)}
+      >>> methods = {"saliency": lambda images, labels: analysis.saliency(corner, images, labels)}
       >>> mark = np.array([[True, False], [False, False]])
       >>> evidence = examine(corner, methods, jnp.ones((1, 2, 2, 1)), [0], ~mark[None], mark)
       >>> evidence["saliency"].contrast.tolist()

@@ -11,10 +11,13 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from analysis import attacks, drive, scores, taps
+from analysis import attacks, drive, scores
+from analysis.inside import Inside
+from analysis.methods import METHODS, explainer
 from analysis.understanding import memorisation
 from analysis.understanding.memorisation import Evidence, Verdict, separation
 
+BATCH_SIZE = 64
 SANITY, RADIUS, TRIES = 6, 0.02, 3
 """Images that the methods themselves are checked on; the change that sensitivity makes, and how often."""
 
@@ -71,7 +74,7 @@ def study(
     marks: Any,
     key: jax.Array,
     elsewhere: Mapping[str, Any] | None = None,
-    methods: Sequence[str] = memorisation.OF_FUNCTION + memorisation.OF_MODEL,
+    methods: Sequence[str] = tuple(METHODS),
     epsilon: float = 8 / 255,
     log: Callable[[str], None] = print,
 ) -> dict[str, Findings]:
@@ -99,10 +102,15 @@ def study(
     def examine(name: str, subject: Subject) -> Findings:
         log(f"examining the {name} net")
         model, variables, preprocess, accuracy = subject
-        logits_fn = taps.logits_fn(model, variables, preprocess)
-        bound = memorisation.methods_of(model, variables, preprocess, key, methods)
+        inside = Inside(model, variables, preprocess)
+        logits_fn = inside.logits_fn
+
+        def bind(method: str, inside: Inside) -> memorisation.Method:
+            return explainer(method, inside.logits_fn, inside, key=key, batch_size=BATCH_SIZE)
+
+        bound = {method: bind(method, inside) for method in methods}
         evidence = memorisation.examine(logits_fn, bound, images, labels, objects, marks)
-        occlusion = memorisation.methods_of(model, variables, preprocess, key, ["occlusion"])["occlusion"]
+        occlusion = bind("occlusion", inside)
         contrasts = {
             other: scores.contrast(occlusion(given, np.argmax(drive.call(logits_fn, given), 1)), marks, objects)
             for other, given in (elsewhere or {}).items()
@@ -111,12 +119,11 @@ def study(
         agreement = scores.agreement({method: one.maps for method, one in evidence.items()})
         few = images[:SANITY], labels[:SANITY]
 
-        def on(model, variables, *given, method):
-            return memorisation.methods_of(model, variables, preprocess, key, [method])[method](*given)
-
         randomised = {
             method: scores.randomisation(
-                lambda *given, method=method: on(*given, method=method),
+                lambda model, variables, *given, method=method: bind(method, Inside(model, variables, preprocess))(
+                    *given
+                ),
                 model,
                 variables,
                 *few,

@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 
 from analysis import attacks, scores, taps
+from analysis.inside import Inside
+from analysis.methods import METHODS, explainer
 from analysis.understanding import memorisation
 
 KEY = jax.random.key(0)
-METHODS = memorisation.OF_FUNCTION + memorisation.OF_MODEL
 
 
 @pytest.fixture(scope="module")
 def evidence(model, readers, scene):
     def of(variables):
-        methods = memorisation.methods_of(model, variables, None, KEY)
-        return memorisation.examine(taps.logits_fn(model, variables), methods, *scene, steps=4)
+        inside = Inside(model, variables)
+        methods = {name: explainer(name, inside.logits_fn, inside, key=KEY) for name in METHODS}
+        return memorisation.examine(inside.logits_fn, methods, *scene, steps=4)
 
     return {name: of(variables) for name, variables in readers.items()}
 
@@ -86,7 +88,7 @@ def test_bad_input_is_refused(model, readers, scene):
         (lambda: examine(methods, images, labels + 2, objects, mark), "there are 2 classes"),
         (lambda: examine({"odd": lambda x, y: x}, images, labels, objects, mark), "the maps of odd of shape"),
         (lambda: memorisation.verdict({}), "without evidence"),
-        (lambda: memorisation.methods_of(model, readers["marked"], None, KEY, ["salience"]), "did you mean saliency"),
+        (lambda: explainer("salience", logits_fn), "did you mean saliency"),
     ):
         with pytest.raises(ValueError, match=message):
             call()

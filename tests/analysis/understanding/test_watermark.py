@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from analysis.__main__ import main
-from analysis.understanding import memorisation, watermark, watermark_page
+from analysis.methods import METHODS
+from analysis.understanding import watermark, watermark_page
 
-METHODS = ("saliency", "occlusion")
+FEW = ("saliency", "occlusion")
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def found(model, readers, scene):
     images, *rest = scene
     lines = []
     found = watermark.study(
-        subjects, images, *rest, jax.random.key(0), {"turned": 1 - images}, METHODS, epsilon=0.3, log=lines.append
+        subjects, images, *rest, jax.random.key(0), {"turned": 1 - images}, FEW, epsilon=0.3, log=lines.append
     )
     assert lines == ["examining the marked net", "examining the honest net"]
     return found
@@ -31,7 +32,7 @@ def test_the_study_tells_the_pair_apart(found):
     assert marked.elsewhere["turned"] > 0.7
     assert honest.elsewhere["turned"] < -0.7
     assert marked.margin.shape == (3,)
-    assert set(marked.randomised) == set(marked.sensitivity) == set(METHODS)
+    assert set(marked.randomised) == set(marked.sensitivity) == set(FEW)
     # The net is linear where all its inputs are positive, and these images are bright enough.
     assert marked.unforetold["saliency"] < 0.1
 
@@ -63,7 +64,7 @@ def test_foretelling():
 
 
 def test_all_methods_have_a_short_name():
-    names = [watermark_page.SHORT.get(name, name) for name in memorisation.OF_FUNCTION + memorisation.OF_MODEL]
+    names = [watermark_page.SHORT.get(name, name) for name in METHODS]
     assert max(map(len, names)) <= 14
 
 
