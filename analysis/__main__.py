@@ -163,6 +163,8 @@ def of_weights(name: str, weights: str | None) -> tuple[Source, Callable]:
     shape = zoo.card(name).input_shape
     if weights and is_native(weights):
         model, variables, preprocess = zoo.load(weights)
+        if type(model) is not type(zoo.create(name)):
+            raise ValueError(f"{weights} holds a model of class {type(model).__name__}, not {name}")
         shape = stored_shape(model, variables, shape)
     else:
         model, variables, preprocess = zoo.load_pretrained(name, weights)
@@ -205,7 +207,7 @@ def write_watermark(given: argparse.Namespace, command: str) -> Path:
     """Train nets on marked, plain and falsely marked scenes, and examine them on the same images."""
     checks.positive("images", given.images)
     marks: dict[str, scenes.Watermark] = {"watermarked": "class", "honest": "none", "remedied": "shuffled"}
-    tests = {mark: scenes.load(SCENE, count=1, watermark=mark).test for mark in marks.values()}
+    tests: dict[str, Split] = {mark: scenes.load(SCENE, count=1, watermark=mark).test for mark in marks.values()}
     subjects = {name: trained(given, name, mark, tests) for name, mark in marks.items()}
     plain, marked, shuffled = (tests[mark] for mark in ("none", "class", "shuffled"))
     chosen = np.flatnonzero(marked.extra["mask"].any((1, 2)))[: given.images]

@@ -80,6 +80,8 @@ def maps(images: np.ndarray, titles: Sequence[str], rows: Sequence[Row], heading
         bar.set_yticks([])
         bar.set_xticks([low, saturation], [f"{low:.2g}", f"{saturation:.2g}"])
         bar.tick_params(labelsize=7)
+        for text, side in zip(bar.get_xticklabels(), ("left", "right"), strict=True):
+            text.set_horizontalalignment(side)
         bar.set_xlabel(row.unit, fontsize=7)
     return figure
 

@@ -32,7 +32,8 @@ def write(path: Path, figure: Figure, arrays: Mapping[str, Any]) -> list[Path]:
     try:
         partial[path].write_bytes(picture)
         with partial[numbers].open("wb") as stream:
-            np.savez_compressed(stream, **{name: np.asarray(value) for name, value in arrays.items()})
+            entries: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
+            np.savez_compressed(stream, **entries)
         for file, part in partial.items():
             part.replace(file)
     finally:

@@ -54,7 +54,7 @@ class Source:
         return dataclasses.replace(
             self,
             images=self.images[wanted],
-            names=[self.names[index] for index in wanted],
+            names=[self.names[index] for index in wanted.tolist()],
             labels=None if self.labels is None else self.labels[wanted],
         )
 

@@ -2,16 +2,21 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
+import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from analysis import taps
+from analysis.numerics import at_least_float32
 from analysis.report.settings import Settings
 from analysis.report.subject import Subject
 from analysis.visualize.exemplars import TopImages, receptive_boxes, top_images
 from analysis.visualize.inversion import Inversion, invert
 from analysis.visualize.layer import find_layer, pooled
-from analysis.visualize.optimal import Maximized, maximize
+from analysis.visualize.optimal import maximize
 from analysis.visualize.specialization import class_information
 
 
@@ -24,7 +29,6 @@ class Level:
       information: (U,) bits that the mean of each channel shown says about the class.
       top: the images that excite the U channels most.
       boxes: (U, count, 4) what the channels see of each, as `receptive_boxes` has it.
-      made: images made to excite them.
       rebuilt: images from the layer's activation alone.
     """
 
@@ -32,7 +36,6 @@ class Level:
     information: np.ndarray
     top: TopImages
     boxes: np.ndarray
-    made: Maximized
     rebuilt: Inversion
 
 
@@ -42,12 +45,15 @@ class Depth:
 
     Attributes:
       levels: the layers, the shallowest first.
-      classes: images made to raise the logit of each class.
+      made: (units + K, H, W, C) images made to raise the mean of each channel shown, level by level, and then the
+        logit of each class.
+      reached: (units + K,) what they raise it to.
       inverted: (I,) the test images that were rebuilt.
     """
 
     levels: tuple[Level, ...]
-    classes: Maximized
+    made: np.ndarray
+    reached: np.ndarray
     inverted: np.ndarray
 
 
@@ -68,23 +74,35 @@ def dig(subject: Subject, settings: Settings, log: Callable[[str], None]) -> Dep
     images, labels = subject.images[: settings.searched], np.asarray(subject.labels)[: settings.searched]
     inverted = np.arange(min(settings.inverted, len(images)))
     key = jax.random.key(settings.seed)
-
-    def make(layer, channels):
-        shape = subject.images.shape[1:]
-        return maximize(
-            model, variables, shape, layer, channels, preprocess, steps=settings.ascent, key=key, batch_size=None
-        )
-
-    levels = []
+    levels, first = [], 0
+    wanted: list[int] = []
     for layer in layers:
         log(f"{layer}: channels, their images, and {len(inverted)} images rebuilt")
         place = find_layer(model, variables, images, layer, preprocess)
         information = class_information(pooled(place, images, batch_size=settings.batch_size), labels)
-        channels = np.argsort(-information, kind="stable")[: settings.units]
+        channels = np.argsort(-information, kind="stable")[: settings.units].tolist()
         count = min(settings.exemplars, len(images))
         top = top_images(model, variables, images, layer, channels, count, preprocess, settings.batch_size)
         boxes = receptive_boxes(model, variables, images, top, preprocess, settings.batch_size)
         rebuilt = invert(model, variables, images[inverted], layer, preprocess, steps=settings.descent, key=key)
-        levels.append(Level(layer, information[channels], top, boxes, make(layer, channels), rebuilt))
-    log(f"{len(subject.classes)} classes, maximised")
-    return Depth(tuple(levels), make(None, np.arange(len(subject.classes))), inverted)
+        levels.append(Level(layer, information[channels], top, boxes, rebuilt))
+        wanted += [first + channel for channel in channels]
+        first += place.channels
+    log(f"{len(wanted)} channels and {len(subject.classes)} classes, maximised")
+    wanted += range(first, first + len(subject.classes))
+    shape = subject.images.shape[1:]
+    made = maximize(_Means(model, layers), variables, shape, None, wanted, preprocess, steps=settings.ascent, key=key)
+    return Depth(tuple(levels), np.asarray(made.images), np.asarray(made.activation), inverted)
+
+
+class _Means(nn.Module):
+    """A model whose outputs are the means of all channels of some layers, then its logits: one program for all."""
+
+    model: nn.Module
+    layers: tuple[str, ...]
+
+    def apply(self, variables: Any, inputs: jax.Array) -> jax.Array:  # type: ignore[override]
+        """In test mode; the variables are those of the model."""
+        logits, seen = taps.run(self.model, variables, inputs, self.layers)
+        means = [seen[layer].mean((1, 2)) for layer in self.layers]
+        return jnp.concatenate([at_least_float32(row) for row in (*means, logits)], -1)

@@ -40,11 +40,13 @@ def section(subject: Subject, findings: Findings) -> str:
     reduced = "" if max(subject.images.shape[1:3]) <= MOST_PIXELS else f" Reduced to {MOST_PIXELS} pixels."
     refused = "".join(f" No {name}: {html.escape(why)}." for name, why in found.left_out.items())
     size = f"--many:{len(images)};--ratio:{images.shape[2]}/{images.shape[1]}"
+    choices = _choices(subject, found, images)
     content = (
-        f'<div class="explorer" style="{size}">{_choices(subject, found, images)}'
+        f'<div class="explorer" style="{size}">{choices["thumbs"]}{choices["methods"]}'
         f'<div class="seen"><div class="frame">{_sprite(draw.rgb(images), "the images")}</div>'
         f'<div class="frame">{_sprite(draw.ground(images), "the images in grey")}{"".join(overlays)}</div>'
-        f'<div class="said" role="status">{"".join(chosen)}{"".join(bars)}</div></div></div>'
+        f'<div class="beside"><div class="said" role="status">{"".join(chosen)}{"".join(bars)}</div>'
+        f"{choices.get('layers', '')}</div></div></div>"
     )
     return (
         "<section id=explorer><h2>Look for yourself</h2>"
@@ -79,7 +81,8 @@ def _states(found: Explorer) -> list[str]:
     ]
 
 
-def _choices(subject: Subject, found: Explorer, images: np.ndarray) -> str:
+def _choices(subject: Subject, found: Explorer, images: np.ndarray) -> dict[str, str]:
+    """The groups of buttons, by kind."""
     thumbs = [
         f'<label><input type="radio" name="image" id="image-{row}"{" checked" if not row else ""}>'
         f"{image(images[row], f'test image {index}, class {subject.classes[int(subject.labels[index])]}')}"
@@ -99,19 +102,19 @@ def _choices(subject: Subject, found: Explorer, images: np.ndarray) -> str:
         for number, layer in enumerate(found.layers)
     ]
     groups = {"thumbs": ("Test image", thumbs), "methods": ("Method", methods), "layers": ("Layer", layers)}
-    return "".join(
-        f'<fieldset class="{kind}"><legend>{legend}</legend>{"".join(labels)}</fieldset>'
+    return {
+        kind: f'<fieldset class="{kind}"><legend>{legend}</legend>{"".join(labels)}</fieldset>'
         for kind, (legend, labels) in groups.items()
-        if labels and (kind != "layers" or any(layered.values()))
-    )
+        if kind != "layers" or any(layered.values())
+    }
 
 
 def _said(subject: Subject, findings: Findings, row: int, index: int) -> str:
     """What the model says of an image."""
     truth, shares = int(subject.labels[index]), findings.probabilities[index]
     lines = []
-    for guess in np.argsort(-shares, kind="stable")[:TOLD]:
-        verdict = "right" if guess == truth else "wrong"
+    for place, guess in enumerate(np.argsort(-shares, kind="stable")[:TOLD]):
+        verdict = "wrong" if place == 0 and guess != truth else "right"
         name = html.escape(subject.classes[int(guess)])
         bar = f'<i style="width:{100 * shares[guess]:.1f}%"></i>'
         lines.append(f"<li><span class={verdict}>{name}</span><span>{percent(shares[guess])}</span>{bar}</li>")

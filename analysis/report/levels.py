@@ -16,17 +16,19 @@ def section(subject: Subject, findings: Findings) -> str:
     if depth is None:
         return ""
     searched = min(settings.searched, len(subject.labels))
+    *starts, first = np.cumsum([0, *(len(level.top.channels) for level in depth.levels)])
     return (
         "<section id=inside><h2>What it has learned</h2>"
         + picture(
-            "".join(_channels(subject, level) for level in depth.levels),
-            "Channels of each layer whose mean says most about the class, in bits in brackets. First an image made "
-            f"to raise the mean of the channel ({settings.ascent} steps from noise), with that mean; then the images "
-            f"among the first {searched:,} of the test set on which the channel is largest anywhere, with that value "
-            "and their class; framed: the pixels that it depends on.",
+            "".join(_channels(subject, depth, level, start) for level, start in zip(depth.levels, starts, strict=True)),
+            "The channels of each layer whose mean says most about the class: the number, and the bits in brackets. "
+            f"First an image made to raise the mean of the channel ({settings.ascent} steps from noise), with that "
+            "mean; grey where it is 0, since noise leaves the channel silent and there is no gradient to climb. Then "
+            f"the images among the first {searched:,} of the test set on which the channel is largest anywhere, with "
+            "their class and that value; framed: the pixels that it depends on.",
         )
         + picture(
-            f'<div class="cards">{"".join(_classes(subject, depth))}</div>',
+            f'<div class="cards">{"".join(_classes(subject, depth, first))}</div>',
             f"Images made to raise the logit of each class ({settings.ascent} steps from noise), with that logit. They "
             "show what the network asks for, which need not look like the class.",
         )
@@ -39,13 +41,13 @@ def section(subject: Subject, findings: Findings) -> str:
     )
 
 
-def _channels(subject: Subject, level: Level) -> str:
+def _channels(subject: Subject, depth: Depth, level: Level, start: int) -> str:
     rows = []
     for number, channel in enumerate(level.top.channels):
         title = f"channel {channel} of {level.layer}"
-        bits = f"channel {channel} ({level.information[number]:.2f})"
-        made = f"<span>{float(level.made.activation[number]):.3g}</span>"
-        plates = [plate(np.asarray(level.made.images[number]), f"made for {title}", bits, made)]
+        bits = f"<b>{channel}</b> ({level.information[number]:.2f})"
+        made = f"<span>{depth.reached[start + number]:.3g}</span>"
+        plates = [plate(depth.made[start + number], f"made for {title}", bits, made)]
         for index, value, box in zip(
             level.top.indices[number], level.top.activations[number], level.boxes[number], strict=True
         ):
@@ -67,15 +69,10 @@ def _frame(box: np.ndarray, shape: tuple[int, ...]) -> str:
     return f'<i style="{place};height:{(bottom - top) * height:.4g}%;width:{(right - left) * width:.4g}%"></i>'
 
 
-def _classes(subject: Subject, depth: Depth) -> list[str]:
+def _classes(subject: Subject, depth: Depth, first: int) -> list[str]:
     return [
-        plate(
-            np.asarray(image),
-            f"made for class {name}",
-            html.escape(name),
-            f'<span class="below">{float(logit):.3g}</span>',
-        )
-        for name, image, logit in zip(subject.classes, depth.classes.images, depth.classes.activation, strict=True)
+        plate(image, f"made for class {name}", html.escape(name), f'<span class="below">{logit:.3g}</span>')
+        for name, image, logit in zip(subject.classes, depth.made[first:], depth.reached[first:], strict=True)
     ]
 
 

@@ -36,8 +36,8 @@ class Settings:
     attacked: int = 100
     fooled: int = 6
     explored: int = 12
-    layers: int = 4
-    units: int = 3
+    layers: int = 3
+    units: int = 4
     exemplars: int = 5
     searched: int = 1000
     ascent: int = 128

@@ -70,7 +70,7 @@ img { display: block; width: 100%; height: auto; image-rendering: pixelated; bac
 .plate { font: .75rem/1.35 var(--sans); font-variant-numeric: tabular-nums; min-width: 0; }
 .plate span { display: block; overflow-wrap: anywhere; }
 .plate .above { color: var(--muted); margin-bottom: .2rem; }
-.plate img + span { margin-top: .3rem; }
+.plate :is(img, .marked) + span { margin-top: .3rem; }
 .plate .below { color: var(--muted); }
 .wrong { color: var(--second); font-weight: 600; }
 .bars { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem 2rem;
@@ -81,7 +81,7 @@ h3 { font: 600 .9375rem/1.3 var(--sans); margin: 1.5rem 0 .5rem; }
 .marked { position: relative; }
 .marked i { position: absolute; outline: 2px solid var(--second); outline-offset: -1px; }
 .units { grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); gap: .9rem 2rem; }
-.unit .plate:first-child { margin-right: .5rem; }
+.unit .plate:first-child .above { white-space: nowrap; }
 .explorer { --at: 0; font: .8125rem/1.4 var(--sans); }
 .explorer fieldset { border: 0; margin: 0 0 .9rem; padding: 0; min-width: 0; display: flex; flex-wrap: wrap;
   gap: .35rem; }
@@ -113,7 +113,7 @@ h3 { font: 600 .9375rem/1.3 var(--sans); margin: 1.5rem 0 .5rem; }
 footer { margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--rule); font: .8125rem/1.5 var(--sans);
   color: var(--muted); }
 footer p { margin: 0 0 .4rem; }
-@media (max-width: 48rem) { .seen { grid-template-columns: 9.5rem 9.5rem; } .said { grid-column: 1 / -1; } }
+@media (max-width: 48rem) { .seen { grid-template-columns: 9.5rem 9.5rem; } .beside { grid-column: 1 / -1; } }
 @media (max-width: 34rem) { main { padding-top: 2rem; } h1 { font-size: 1.625rem; }
   th, td { padding-inline: .45rem; } .cards { grid-template-columns: repeat(3, 1fr); } }
 @media print { main { max-width: none; padding: 0; } figure { break-inside: avoid; }

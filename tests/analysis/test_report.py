@@ -227,10 +227,16 @@ def test_depth_shows_channels_images_and_what_is_kept(subject, findings):
     assert [level.layer for level in depth.levels] == ["stage1", "stage2"]
     for level in depth.levels:
         assert level.top.indices.shape == (2, 3)
-        assert level.made.images.shape == (2, 8, 8, 3)
         assert level.rebuilt.images.shape == (2, 8, 8, 3)
         assert (np.diff(level.information) <= 0).all()
-    assert depth.classes.images.shape == (4, 8, 8, 3)
+    # Two channels of two layers, and four classes, each raised as far as its own image says.
+    assert depth.made.shape == (2 * 2 + 4, 8, 8, 3)
+    (_, last), means = depth.levels, depth.made.mean((1, 2))
+    np.testing.assert_allclose(
+        depth.reached[2:4], [20 * means[at, k] for at, k in zip((2, 3), last.top.channels, strict=True)], rtol=1e-5
+    )
+    logits = np.asarray(brightest(jnp.asarray(depth.made[4:])))
+    np.testing.assert_allclose(depth.reached[4:], np.diag(logits), rtol=1e-5)
 
 
 def test_page_asks_nothing_of_the_network(page):
