@@ -9,18 +9,15 @@ import base64
 import html
 import io
 
-import jax
 import numpy as np
 from PIL import Image
 
 from analysis import draw
 from analysis.report.findings import Findings
 from analysis.report.maps import Explorer, Maps
-from analysis.report.markup import image, percent, picture, plate
+from analysis.report.markup import MOST_PIXELS, image, percent, picture, plate, reduced
 from analysis.report.subject import Subject
 
-MOST_PIXELS = 96
-"""Larger images and maps are reduced to this side, so that the page stays small."""
 TOLD = 3
 """Predicted classes listed."""
 
@@ -30,14 +27,14 @@ def section(subject: Subject, findings: Findings) -> str:
     found = findings.explorer
     if not found.maps:
         return ""
-    images = _reduced(np.asarray(subject.images[found.indices], np.float32))
+    images = reduced(np.asarray(subject.images[found.indices], np.float32))
     chosen = [_said(subject, findings, row, index) for row, index in enumerate(found.indices)]
     bars, overlays = [], []
     for maps, state in zip(found.maps, _states(found), strict=True):
         bar, overlay = _map(maps, state)
         bars.append(bar)
         overlays.append(overlay)
-    reduced = "" if max(subject.images.shape[1:3]) <= MOST_PIXELS else f" Reduced to {MOST_PIXELS} pixels."
+    smaller = "" if max(subject.images.shape[1:3]) <= MOST_PIXELS else f" Reduced to {MOST_PIXELS} pixels."
     refused = "".join(f" No {name}: {html.escape(why)}." for name, why in found.left_out.items())
     size = f"--many:{len(images)};--ratio:{images.shape[2]}/{images.shape[1]}"
     choices = _choices(subject, found, images)
@@ -54,7 +51,7 @@ def section(subject: Subject, findings: Findings) -> str:
             content,
             "Pick an image, a method and a layer, with the mouse or with the arrow keys: the image, and over it in "
             "grey the map for the class that was predicted. Each method and layer has one scale for all images, full "
-            f"at the 99.5th percentile of the magnitudes.{reduced}{refused}",
+            f"at the 99.5th percentile of the magnitudes.{smaller}{refused}",
         )
         + "</section>"
     )
@@ -136,7 +133,7 @@ def _map(maps: Maps, state: str) -> tuple[str, str]:
         draw.ramp(maps.signed), f"colour bar of {maps.name}, from {low} to {high}", f"{name}: {maps.unit}", ends
     )
     words = f'<div class="words bars {kind}">{bar}<p>{maps.sentence}</p></div>'
-    values = _reduced(np.asarray(maps.values, np.float32)[..., np.newaxis])[..., 0]
+    values = reduced(np.asarray(maps.values, np.float32)[..., np.newaxis])[..., 0]
     levels = np.clip(values / saturation, -1, 1)
     return words, _data(_coloured(levels, maps.signed), f"{name} of the images", f"sprite {kind}")
 
@@ -163,13 +160,3 @@ def _data(sheet: Image.Image, alt: str, kind: str) -> str:
     sheet.save(stream, format="png", optimize=True)
     data = base64.b64encode(stream.getvalue()).decode()
     return f'<img class="{kind}" src="data:image/png;base64,{data}" alt="{alt}">'
-
-
-def _reduced(images: np.ndarray) -> np.ndarray:
-    """(N, H, W, C) at `MOST_PIXELS` a side at most."""
-    count, height, width, channels = images.shape
-    shrink = min(1.0, MOST_PIXELS / max(height, width))
-    if shrink == 1:
-        return images
-    shape = (count, max(1, round(height * shrink)), max(1, round(width * shrink)), channels)
-    return np.asarray(jax.image.resize(images, shape, "linear"))

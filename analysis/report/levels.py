@@ -3,10 +3,11 @@
 import html
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.report.depth import Depth, Level
 from analysis.report.findings import Findings
-from analysis.report.markup import picture, plate
+from analysis.report.markup import picture, plate, reduced
 from analysis.report.subject import Subject
 
 
@@ -47,14 +48,16 @@ def _channels(subject: Subject, depth: Depth, level: Level, start: int) -> str:
         title = f"channel {channel} of {level.layer}"
         bits = f"<b>{channel}</b> ({level.information[number]:.2f})"
         made = f"<span>{depth.reached[start + number]:.3g}</span>"
-        plates = [plate(depth.made[start + number], f"made for {title}", bits, made)]
+        plates = [plate(_small(depth.made[start + number]), f"made for {title}", bits, made)]
         for index, value, box in zip(
             level.top.indices[number], level.top.activations[number], level.boxes[number], strict=True
         ):
             name = subject.classes[int(subject.labels[index])]
             what = f"test image {index}, class {name}, on which {title} is {value:.3g}"
             frame = _frame(box, subject.images.shape)
-            plates.append(plate(subject.images[index], what, html.escape(name), f"<span>{value:.3g}</span>", frame))
+            plates.append(
+                plate(_small(subject.images[index]), what, html.escape(name), f"<span>{value:.3g}</span>", frame)
+            )
         rows.append(f'<div class="strip unit">{"".join(plates)}</div>')
     return f'<h3>{html.escape(level.layer)}</h3><div class="strips units">{"".join(rows)}</div>'
 
@@ -71,7 +74,7 @@ def _frame(box: np.ndarray, shape: tuple[int, ...]) -> str:
 
 def _classes(subject: Subject, depth: Depth, first: int) -> list[str]:
     return [
-        plate(image, f"made for class {name}", html.escape(name), f'<span class="below">{logit:.3g}</span>')
+        plate(_small(image), f"made for class {name}", html.escape(name), f'<span class="below">{logit:.3g}</span>')
         for name, image, logit in zip(subject.classes, depth.made[first:], depth.reached[first:], strict=True)
     ]
 
@@ -80,10 +83,14 @@ def _rebuilt(subject: Subject, depth: Depth) -> list[str]:
     strips = []
     for row, index in enumerate(depth.inverted):
         name = html.escape(subject.classes[int(subject.labels[index])])
-        plates = [plate(subject.images[index], f"test image {index}", f"no. {index}: {name}")]
+        plates = [plate(_small(subject.images[index]), f"test image {index}", f"no. {index}: {name}")]
         for level in depth.levels:
             kept = f'<span class="below">{float(level.rebuilt.detail[row]):.2f}</span>'
             what = f"test image {index} rebuilt from {level.layer}"
-            plates.append(plate(np.asarray(level.rebuilt.images[row]), what, html.escape(level.layer), kept))
+            plates.append(plate(_small(level.rebuilt.images[row]), what, html.escape(level.layer), kept))
         strips.append(f'<div class="strip">{"".join(plates)}</div>')
     return strips
+
+
+def _small(image: ArrayLike) -> np.ndarray:
+    return reduced(np.asarray(image, np.float32)[np.newaxis])[0]

@@ -5,10 +5,14 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+import jax
 import numpy as np
 from matplotlib.figure import Figure
 
 from analysis import draw
+
+MOST_PIXELS = 96
+"""Where a page holds many pictures, larger ones are reduced to this side, so that it stays small."""
 
 
 def percent(share: float) -> str:
@@ -57,3 +61,13 @@ def svg(figure: Figure, name: str, alt: str, kind: str = "wide") -> str:
     text = re.sub(r' xmlns(:\w+)?="[^"]*"| (?:width|height)="[\d.]*pt"|font-family: [^;"]*; ?', "", text)
     text = re.sub(r'( id="|href="#|url\(#)', rf"\1{name}-", text).replace("xlink:href", "href")
     return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt)}" class="{kind}"', 1)
+
+
+def reduced(images: np.ndarray) -> np.ndarray:
+    """(N, H, W, C) images or maps with at most `MOST_PIXELS` a side."""
+    count, height, width, channels = images.shape
+    shrink = min(1.0, MOST_PIXELS / max(height, width))
+    if shrink == 1:
+        return images
+    shape = (count, max(1, round(height * shrink)), max(1, round(width * shrink)), channels)
+    return np.asarray(jax.image.resize(images, shape, "linear"))

@@ -116,7 +116,7 @@ footer p { margin: 0 0 .4rem; }
 @media (max-width: 48rem) { .seen { grid-template-columns: 9.5rem 9.5rem; } .beside { grid-column: 1 / -1; } }
 @media (max-width: 34rem) { main { padding-top: 2rem; } h1 { font-size: 1.625rem; }
   th, td { padding-inline: .45rem; } .cards { grid-template-columns: repeat(3, 1fr); } }
-@media print { main { max-width: none; padding: 0; } figure { break-inside: avoid; }
+@media print { main { max-width: none; padding: 0; } figure { break-inside: avoid; } h2, h3 { break-after: avoid; }
   .explorer, .bars { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
 )

@@ -104,7 +104,7 @@ def test_maximize(folder, capsys):
 
 def test_invert(folder, capsys):
     layers = [path for path in taps.list(*_model(folder), np.zeros((1, 16, 16, 1), np.float32)) if "/" not in path]
-    given = ("invert", folder / "run", "--layers", ",".join(layers[:2]), "--images", 4, "--steps", 3)
+    given = ("invert", folder / "run", "--layers", layers[1], "--images", 4, "--steps", 3)
     _, found = answer(capsys, *given, "--out", folder / "inverted.png")
     assert found[f"{layers[1]}/images"].shape == (1, 16, 16, 1)
     assert found["images"].shape == (1, 16, 16, 1)

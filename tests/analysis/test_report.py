@@ -18,6 +18,7 @@ import analysis
 from analysis import draw, report
 from analysis.inside import Inside
 from analysis.report.maps import first_of_each_class
+from analysis.report.markup import reduced
 
 CLASSES = ("dark", "red & <warm>", "green", "blue")
 SETTINGS = report.Settings(
@@ -369,6 +370,15 @@ def test_page_in_a_browser(page, tmp_path, width, scheme):
     )
     ground = {"dark": "rgb(23, 23, 22)", "light": "rgb(255, 255, 255)"}[scheme]
     assert f'<title>[true,true,"{ground}"]</title>' in done.stdout
+
+
+def test_large_pictures_are_reduced_and_small_ones_left_alone():
+    images = np.zeros((2, 192, 96, 1), np.float32)
+    images[:, :96] = 1
+    small = reduced(images)
+    assert small.shape == (2, 96, 48, 1)
+    np.testing.assert_allclose(small[:, :46], 1, atol=1e-6)
+    np.testing.assert_array_equal(reduced(small), small)
 
 
 @pytest.fixture
