@@ -4,7 +4,7 @@ Maximisation, inversion and caricatures differ in their objective alone.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -102,6 +102,23 @@ def climb(
     Returns:
       (N, H, W, C) images in [0, 1], and (N, steps) the objective before each step.
     """
+    state, advance = _ready(objective, plan, keys, start)
+    state = advance(state, plan.steps)
+    return _images(plan, state), state.history[:, : plan.steps]
+
+
+def frames(objective: Callable, plan: Plan, keys: jax.Array, start: jax.Array | tuple[int, ...]) -> Iterator[jax.Array]:
+    """The images after each step of `climb`, which takes the same arguments: (N, H, W, C) in [0, 1], `steps` times."""
+    state, advance = _ready(objective, plan, keys, start)
+    for _ in range(plan.steps):
+        state = advance(state, 1)
+        yield _images(plan, state)
+
+
+def _ready(
+    objective: Callable, plan: Plan, keys: jax.Array, start: Any
+) -> tuple[_Climb, Callable[[_Climb, int], _Climb]]:
+    """The state before the first step, and (state, steps) → the state so many steps later."""
     drawn, viewed = jax.vmap(lambda key: jax.random.split(key), out_axes=1)(keys)
     at = _start(plan.parametrization, drawn, start)
     # A multiple of some length, so that the program does not depend on every number of steps.
@@ -109,9 +126,11 @@ def climb(
     state = _Climb(at, jax.vmap(ADAM.init)(at), jnp.int32(0), history)
     step = _Step(plan.parametrization, plan.transforms)
     rates = jnp.float32(plan.first), jnp.float32((plan.last - plan.first) / plan.steps)
-    state = drive.iterate(step, state, plan.steps, objective, plan.regularizers, viewed, rates)
-    images = jnp.clip(jax.vmap(plan.parametrization.decode)(state.at), 0, 1)
-    return images, state.history[:, : plan.steps]
+    return state, lambda state, steps: drive.iterate(step, state, steps, objective, plan.regularizers, viewed, rates)
+
+
+def _images(plan: Plan, state: _Climb) -> jax.Array:
+    return jnp.clip(jax.vmap(plan.parametrization.decode)(state.at), 0, 1)
 
 
 @dataclasses.dataclass(frozen=True)

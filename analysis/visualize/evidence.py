@@ -5,15 +5,18 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from analysis import checks, drive, taps
+from analysis.visualize import ascent
 from analysis.visualize.inversion import NATURAL, Inversion, invert
 from analysis.visualize.layer import pooled
 from analysis.visualize.optimal import maximize
-from analysis.visualize.parametrization import Fourier, Pixels
+from analysis.visualize.parametrization import Fourier, Parametrization, Pixels
 from analysis.visualize.regularizers import TotalVariation
-from analysis.visualize.units import output_or_layer
+from analysis.visualize.transforms import Transform
+from analysis.visualize.units import channels_of, output_or_layer, unit
 
 Preprocess = Callable[[jax.Array], jax.Array]
 
@@ -67,7 +70,7 @@ class Beyond(NamedTuple):
     Attributes:
       maximised: (K,) each channel's activation for an image made for it.
       data: (K,) its largest activation over the images of a data set.
-      silent: (K,) whether it was zero for noise, which has no gradient: it was started at its best image.
+      silent: (K,) whether it was zero for what noise became, which has no gradient: it was started at its best image.
     """
 
     maximised: np.ndarray
@@ -115,18 +118,18 @@ def beyond_data(
 
     found = climbed(images.shape[1:])
     reached, best = np.asarray(found.activation), seen.argmax(0)[chosen]
-    silent = (np.asarray(found.history) == 0).all(1)
+    silent = reached == 0
     if silent.any():
         reached = np.where(silent, climbed(images[best]).activation, reached)
     return Beyond(reached, seen[best, chosen], silent)
 
 
 class Variation(NamedTuple):
-    """Total variation (β = 1) of images that excite units equally.
+    """Total variation (β = 1, a mean over pixels and channels) of images that excite units equally.
 
     Attributes:
       level: (K,) the activation at which they are compared.
-      fourier, pixels: (K,) total variation where each form first reaches it.
+      fourier, pixels: (K,) the least total variation at which each form reaches it; NaN where it does not.
     """
 
     level: np.ndarray
@@ -134,58 +137,85 @@ class Variation(NamedTuple):
     pixels: np.ndarray
 
 
+RATES = (0.001, 0.003, 0.01, 0.03, 0.1)
+FORMS: dict[str, Parametrization] = {"fourier": Fourier(), "pixels": Pixels()}
+
+
 def variation_at_equal_activation(
     model: nn.Module,
     variables: Any,
-    shape: tuple[int, int, int],
+    images: Any,
     layer: str | None,
     channels: Sequence[int],
     preprocess: Preprocess | None = None,
+    transforms: Sequence[Transform] = (),
     key: jax.Array | None = None,
-    steps: int = 100,
-) -> Variation:
+    steps: int = 80,
+    rates: Sequence[float] = RATES,
+) -> dict[str, Variation]:
     """How rough the images of the Fourier form and of the pixel form are, at equal activation.
 
-    Both start at faint noise about mid-gray and climb without transforms; each channel is compared at the largest
-    activation that both reach, where each first reaches it.
+    Nothing but the coordinates differs. Both start at the same image, an even mid-gray, so that no noise of a start
+    is counted, and climb by Adam for as many steps, once with every learning rate of one grid. After every step the
+    image is measured as it is, without transforms: its activation and its total variation. A form's total variation
+    at a level is taken where a climb first reaches the level, at the rate of the grid at which that is least, channel
+    by channel: each form is given the rate that serves it best. Two levels are looked at: the activation of the best
+    image of a data set, and the highest that both forms reach at any rate.
 
     Args:
-      model, variables, layer, channels, preprocess, key: as in `analysis.maximize`.
-      shape: (H, W, C) of the images.
-      steps: of each.
+      model, variables, layer, channels, preprocess, transforms, key: as in `analysis.maximize`.
+      images: (N, H, W, C) floats in [0, 1], the data set.
+      steps: of each climb.
+      rates: learning rates to try.
 
     Returns:
-      A `Variation`.
+      A `Variation` for each level: `"data"` and `"highest"`.
 
     Raises:
       ValueError: as in `analysis.maximize`.
 
     Example:
       >>> import jax.numpy as jnp
-      >>> model = nn.Conv(1, (1, 1))
+      >>> model, images = nn.Conv(1, (1, 1)), jnp.full((1, 4, 4, 1), 0.6)
       >>> variables = {"params": {"kernel": jnp.ones((1, 1, 1, 1)), "bias": jnp.zeros(1)}}
-      >>> found = variation_at_equal_activation(model, variables, (4, 4, 1), None, [0], key=jax.random.key(0), steps=9)
-      >>> found.level.shape
-      (1,)
+      >>> found = variation_at_equal_activation(model, variables, images, None, [0], key=jax.random.key(0), steps=9)
+      >>> round(found["data"].level.item(), 3), found["data"].pixels.item()
+      (0.6, 0.0)
     """
+    images = checks.as_images(images)
+    layer_found = output_or_layer(model, variables, images.shape[1:], layer, preprocess)
+    wanted = channels_of(channels, layer_found.channels, None)
+    objective, keys = unit(layer_found, None, wanted), ascent.keys_for(key, len(wanted))
+    gray, roughness = jnp.full((len(wanted), *images.shape[1:]), 0.5), TotalVariation(1.0, beta=1.0)
 
-    def climbed(form, steps):
-        return maximize(
-            model, variables, shape, layer, channels, preprocess, transforms=(), key=key, steps=steps, **form
-        )
+    def climbed(form: Parametrization) -> Climbs:
+        plans = [ascent.plan(form, transforms, (), steps, rate, rate) for rate in rates]
+        seen = [
+            [(drive.call(objective, shown), roughness(shown)) for shown in ascent.frames(objective, plan, keys, gray)]
+            for plan in plans
+        ]
+        return Climbs(*np.moveaxis(np.array(seen), 2, 0))
 
-    # The rates are those of Lucid and of the plain setting.
-    forms: dict[str, dict[str, Any]] = {
-        "fourier": {"parametrization": Fourier(), "learning_rate": 0.05},
-        "pixels": {"parametrization": Pixels(noise=0.02), "learning_rate": 0.01},
+    climbs = {name: climbed(form) for name, form in FORMS.items()}
+    levels = {
+        "data": pooled(layer_found, images).max(0)[np.asarray(wanted)],
+        "highest": np.minimum(*(one.activation.max((0, 1)) for one in climbs.values())),
     }
-    histories = {name: np.asarray(climbed(form, steps).history) for name, form in forms.items()}
-    level = np.minimum(*(history.max(1) for history in histories.values()))
-    roughness = TotalVariation(1.0, beta=1.0)
-    result = {}
-    for name, form in forms.items():
-        # An image is what so many steps made: the history holds what was reached before each.
-        first = (histories[name] >= level[:, None]).argmax(1)
-        values = {step: roughness(climbed(form, max(1, int(step))).images) for step in np.unique(first)}
-        result[name] = np.array([float(values[step][index]) for index, step in enumerate(first)])
-    return Variation(level, **result)
+    return {
+        name: Variation(level, **{form: one.least_variation(level) for form, one in climbs.items()})
+        for name, level in levels.items()
+    }
+
+
+class Climbs(NamedTuple):
+    """Activation and total variation after each step at each rate, (rates, steps, K)."""
+
+    activation: np.ndarray
+    variation: np.ndarray
+
+    def least_variation(self, level: np.ndarray) -> np.ndarray:
+        """(K,) over rates, where each first reaches the level; NaN where none does."""
+        reached = self.activation >= level
+        first = np.take_along_axis(self.variation, reached.argmax(1)[:, None], 1)[:, 0]
+        least = np.where(reached.any(1), first, np.inf).min(0)
+        return np.where(np.isfinite(least), least, np.nan)

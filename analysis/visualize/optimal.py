@@ -26,8 +26,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "transforms": (),
     },
 }
-"""Arguments of `maximize` by name: Lucid's, which are the default, and plain gradient ascent on pixels divided by
-five from uniform noise, which shows how noisy what excites a unit can be."""
+"""Arguments of `maximize` by name: Lucid's but for clouds to start at, which are the default, and plain gradient ascent
+on pixels divided by five from uniform noise, which shows how noisy what excites a unit can be."""
 
 
 class Maximized(NamedTuple):

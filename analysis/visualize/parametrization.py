@@ -97,7 +97,8 @@ class Fourier(Parametrization):
 
     Attributes:
       decay: how fast the amplitudes fall with frequency; 1 is that of natural images, 0 is white.
-      noise: standard deviation of the coordinates of a random image.
+      noise: standard deviation of the coordinates of a random image. Near an even gray, units behind many
+        rectifiers are silent or flat, and Lucid's 0.01 leaves some of them there.
       decorrelate: whether the colours of an image of three channels are decorrelated.
 
     Example:
@@ -107,11 +108,11 @@ class Fourier(Parametrization):
     """
 
     decay: float = 1.0
-    noise: float = 0.01
+    noise: float = 1.0
     decorrelate: bool = True
 
     def start(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
-        """Noise in the coordinates: faint clouds about mid-gray."""
+        """Noise in the coordinates: clouds about mid-gray."""
         return self.noise * jax.random.normal(key, shape, dtype)
 
     def encode(self, image: jax.Array) -> jax.Array:

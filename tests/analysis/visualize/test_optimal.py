@@ -55,6 +55,21 @@ def test_the_fourier_form_climbs_as_well_and_stays_inside(linear):
     assert 0 <= found.images.min() <= found.images.max() <= 1
 
 
+class Bright(nn.Module):
+    @nn.compact
+    def __call__(self, images):
+        return nn.relu(images - 0.7)
+
+
+def test_clouds_wake_a_unit_that_gray_leaves_silent():
+    found = maximize(Bright(), {}, (16, 16, 1), None, 0, steps=20, transforms=(), key=KEY)
+    assert found.activation[0] > 0.01
+    faint = maximize(
+        Bright(), {}, (16, 16, 1), None, 0, steps=20, transforms=(), parametrization=Fourier(noise=0.01), key=KEY
+    )
+    assert faint.activation[0] == 0
+
+
 def test_channel_neuron_and_class(small, variables):
     model, images = small(), np.random.default_rng(2).uniform(0, 1, (2, *SHAPE)).astype(np.float32)
     activation = analysis.taps.read(model, variables, images, "stage2")[..., 3]
