@@ -11,6 +11,7 @@ import jax
 
 from zoo.layers.composite import Activation, ConvNorm
 from zoo.layers.convolution import dense_over
+from zoo.layers.lowering import apart
 from zoo.layers.normalization import BatchNorm, NoNorm, Norm
 from zoo.layers.pooling import adaptive_avg_pool, flatten, max_pool
 from zoo.layers.residual import Stage
@@ -74,7 +75,7 @@ class VGG(nn.Module):
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
         """(N, H, W, C) images → (N, num_classes) logits; (N, H', W', num_classes) if convolutional."""
         *_, x = self.features(images, train).values()
-        x = max_pool(x, 2)
+        x = apart(max_pool(x, 2))
         x = x if self.convolutional else flatten(adaptive_avg_pool(x, 7))
         for index, width in enumerate(self.dense):
             x = (self.act or nn.relu)(dense_over(x, width, 1 if index else 7, f"dense{index + 1}", self.dtype))

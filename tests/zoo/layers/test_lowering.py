@@ -131,3 +131,11 @@ def test_batches_of_kernels(normal):
     each = jax.jit(jax.vmap(jax.grad(lambda k: (lowering.convolve(x, k, *settings) ** 2).sum())))(kernels)
     alone = jax.grad(lambda k: (forms.native_form(x, k, *settings) ** 2).sum())(kernels[1])
     np.testing.assert_allclose(each[1], alone, rtol=1e-4, atol=1e-3)
+
+
+def test_numbers_set_apart_are_the_same_numbers():
+    x = jnp.array([-0.0, 1.5, jnp.inf, -jnp.inf, jnp.nan])
+    y, pull = jax.vjp(jax.jit(lowering.apart), x)
+    np.testing.assert_array_equal(np.signbit(y), np.signbit(x))
+    np.testing.assert_array_equal(y, x)
+    np.testing.assert_array_equal(pull(jnp.arange(5.0))[0][:4], jnp.arange(4.0))
