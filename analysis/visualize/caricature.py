@@ -61,7 +61,7 @@ def caricature(
       >>> model = nn.Conv(1, (1, 1))
       >>> variables = {"params": {"kernel": jnp.ones((1, 1, 1, 1)), "bias": jnp.zeros(1)}}
       >>> found = caricature(
-      ...     model, variables, jnp.full((1, 2, 2, 1), 0.5), None, steps=100, transforms=(), key=jax.random.key(0)
+      ...     model, variables, jnp.full((1, 2, 2, 1), 0.5), None, steps=200, transforms=(), key=jax.random.key(0)
       ... )
       >>> bool(found.activation[0] > 1.5)
       True
