@@ -7,11 +7,12 @@ spoil them for the next; a name that is not in the table ends the reading.
 
 import math
 import pickle
+import pickletools
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -123,7 +124,7 @@ def _read_zip(archive: zipfile.ZipFile) -> Any:
     if "byteorder" in members and archive.read(members["byteorder"]) != b"little":
         raise ValueError("written on a big-endian machine, which is not supported")
     with archive.open(members["data.pkl"]) as file:
-        saved = _Unpickler(file).load()
+        saved = _load(file)
 
     def contents(storage: Storage) -> bytes:
         return archive.read(members[f"data/{storage.key}"])
@@ -131,8 +132,8 @@ def _read_zip(archive: zipfile.ZipFile) -> Any:
     return _fill(saved, contents)
 
 
-def _read_legacy(file: BinaryIO, length: int) -> Any:
-    _, protocol, system, saved, keys = (_Unpickler(file).load() for _ in range(5))
+def _read_legacy(file: IO[bytes], length: int) -> Any:
+    _, protocol, system, saved, keys = (_load(file) for _ in range(5))
     if protocol != PROTOCOL or not system["little_endian"]:
         raise ValueError(f"not of protocol {PROTOCOL} and little-endian, which alone are supported")
     # A storage is its length in numbers, then the numbers; only the tensors know their type.
@@ -197,6 +198,22 @@ def _view(numbers: np.ndarray, tensor: Tensor) -> np.ndarray:
         )
     steps = tuple(stride * numbers.itemsize for stride in strides)
     return np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps, writeable=False)
+
+
+def _load(file: IO[bytes]) -> Any:
+    """The next pickle of a file, once its memo is known to be no larger than the pickle.
+
+    The pickle machine makes room for the place in its memo that it is told to write to, however far it is.
+    """
+    start = file.tell()
+    try:
+        for count, (opcode, place, _) in enumerate(pickletools.genops(file)):
+            if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and (place or 0) > count:
+                raise pickle.UnpicklingError(f"place {place} of a memo of at most {count} entries")
+    except ValueError as error:
+        raise pickle.UnpicklingError(str(error)) from error
+    file.seek(start)
+    return _Unpickler(file).load()
 
 
 class _Unpickler(pickle.Unpickler):

@@ -257,6 +257,14 @@ def test_a_claim_of_a_huge_storage_allocates_nothing(tmp_path):
         read_arrays(tmp_path / "huge.pth")
 
 
+def test_a_far_place_in_the_memo_allocates_nothing(tmp_path):
+    path = tmp_path / "memo.pth"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("file/data.pkl", b"\x80\x02}r" + struct.pack("<I", 2**31) + b".")
+    with pytest.raises(ValueError, match="damaged.*place 2147483648 of a memo of at most 2 entries"):
+        read_arrays(path)
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
