@@ -1,4 +1,4 @@
-"""`docs/weights.md` does what it says: its blocks are run, in their order."""
+"""The README's walk from a `.pth` file and `docs/weights.md` do what they say: their blocks are run, in their order."""
 
 import re
 import shlex
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 TEXT = (ROOT / "docs" / "weights.md").read_text()
 
 
@@ -19,16 +20,17 @@ def blocks(text: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.slow
-def test_the_document_runs(tmp_path, monkeypatch):
+def test_the_documents_run(tmp_path, monkeypatch):
     shutil.copy(ROOT / "tests" / "goldens" / "torch_files" / "resnet20.pth", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     scope: dict = {}
-    told = TEXT.partition("<!-- These blocks are run")[2]
+    walk = README.partition("<!-- These blocks are run")[2].partition("\n## ")[0]
+    told = walk + TEXT.partition("## In NNX")[2]
     assert len(blocks(told)) == 5
     for language, content in blocks(told):
         if language == "python":
-            exec(compile(content, "docs/weights.md", "exec"), scope)
+            exec(compile(content, "a document", "exec"), scope)
             continue
         for line in content.splitlines():
             command = shlex.split(line.removeprefix("$ python"))
