@@ -90,7 +90,7 @@ def test_batch_size_does_not_matter(method, maps, images, labels):
 
 def test_neither_jit_nor_vmap_matters(method, maps, images, labels):
     """Two groups of images at once, in one compiled program; where noise is drawn, it is by the place in a group."""
-    groups = jnp.stack([images[:2], 1 - images[:2]]), jnp.stack([labels[:2], labels[:2]])
+    groups = jnp.stack([images[:2], 1 - images[:2]]), jnp.stack([labels[:2], (labels[:2] + 1) % 3])
     together = jax.jit(jax.vmap(method))(*groups)
     np.testing.assert_allclose(together[0], maps[:2], atol=1e-5)
     assert np.abs(together[1] - maps[:2]).max() > 1e-4
@@ -175,6 +175,33 @@ def test_batch_size_must_be_positive(method, images, labels, batch_size):
 def test_a_function_that_gives_no_logits_is_refused(images, labels, function):
     with pytest.raises(ValueError, match=r"the logits function gave .* expected floats of shape \(1, classes\)"):
         analysis.saliency(function, images, labels)
+
+
+def test_one_nan_among_many_pixels_is_seen():
+    images = jnp.full((12, 16, 16, 3), 0.5).at[5, 3, 3, 1].set(jnp.nan)
+    with pytest.raises(ValueError, match="NaN"):
+        analysis.saliency(lambda x: x.mean((1, 2)), images, np.zeros(12, int))
+    with pytest.raises(ValueError, match="NaN"):
+        analysis.saliency(lambda x: x.mean((1, 2)), jnp.nan * images, np.zeros(12, int))
+
+
+@pytest.mark.parametrize("name", OF_MODEL)
+def test_images_that_do_not_fit_the_model_are_refused(pooled_variables, images, labels, name):
+    with pytest.raises(ValueError, match=r"does not take images of shape \(1, 6, 8, 1\)"):
+        OF_MODEL[name](Pooled(), pooled_variables, images[..., :1], labels)
+
+
+def test_images_that_do_not_fit_a_function_are_refused(images, labels):
+    for function in (functools.partial(Pooled().apply, {}), Pooled(), lambda x: x @ jnp.ones((3, 2))):
+        with pytest.raises(ValueError, match=r"does not take images of shape \(1, 6, 8, 2\)"):
+            analysis.saliency(function, images, labels)
+
+
+@pytest.mark.parametrize("score", [lambda logits, labels: logits, lambda logits, labels: logits.sum()])
+def test_a_score_is_one_number_an_image(logits_fn, images, labels, score):
+    for method in (analysis.saliency, analysis.occlusion):
+        with pytest.raises(ValueError, match=r"the score gave float32.* expected one number an image"):
+            method(logits_fn, images, labels, score=score)
 
 
 def test_values_are_not_looked_at_inside_a_trace(logits_fn, images, labels):
