@@ -7,6 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import zoo
+from tests.studies import neocognitron as study
 from zoo.architectures.neocognitron import Neocognitron, SimpleCells, complex_cells, junctions, oriented_lines
 
 
@@ -115,3 +116,25 @@ def test_learned_templates_start_at_the_hand_made_ones_and_get_gradients(digits)
     np.testing.assert_allclose(*run(variables), rtol=1e-5, atol=1e-6)
     grads = jax.jit(jax.grad(lambda v: jnp.sum(jnp.square(learned.apply(v, image)))))(variables)
     assert all(np.isfinite(leaf).all() and np.asarray(leaf).any() for leaf in jax.tree.leaves(grads))
+
+
+@pytest.fixture
+def promotion():
+    """Optax's schedules rely on it."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.mark.usefixtures("promotion")
+def test_a_read_out_trained_on_pixels_learns_digits_and_forgets_them_when_they_move():
+    data, net = study.digits(), study.nets(4)["none: pixels"]
+    variables, loss = study.trained(net, data.train, seed=0, steps=66)
+    still, moved = (study.accuracy(net.model, variables, data.test, shift) for shift in (0, 4))
+    assert loss < 0.5
+    assert still > 0.9
+    assert moved < 0.5
+    table = study.markdown({"pixels": np.array([[1.0, 0.9, 0.8, 0.25], [0.5, 0.9, 0.8, 0.25]])})
+    assert (
+        table.splitlines()[-1]
+        == "| pixels | 75.0 (50.0–100.0) | 90.0 (90.0–90.0) | 80.0 (80.0–80.0) | 25.0 (25.0–25.0) |"
+    )
