@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from analysis import checks
 
@@ -18,8 +18,8 @@ def read(
     """Images from files, as a model takes them.
 
     Args:
-      files: pictures in any format that Pillow reads, or `.npy` arrays (H, W) or (H, W, C) of bytes or of floats
-        in [0, 1].
+      files: pictures in any format that Pillow reads, turned upright and laid on white where they are transparent,
+        or `.npy` arrays (H, W) or (H, W, C) of bytes or of floats in [0, 1].
       shape: (H, W, C) of the result.
       resize: what brings (1, h, w, C) images to the model's size, where `shape` is not reached by that alone.
 
@@ -27,7 +27,7 @@ def read(
       (N, H, W, C) float32 in [0, 1].
 
     Raises:
-      ValueError: no such file, not a picture, NaN, or values outside [0, 1].
+      ValueError: no such file, not a picture, not numbers, NaN, or values outside [0, 1].
 
     Example:
       >>> read(["none.png"], (8, 8, 1), lambda images: images)
@@ -45,14 +45,20 @@ def _pixels(file: Path) -> np.ndarray:
         if file.suffix == ".npy":
             return np.load(file, allow_pickle=False)
         with Image.open(file) as picture:
-            plain = picture.mode in ("1", "L", "RGB", "F", "I;16")
-            return np.asarray(picture if plain else picture.convert("RGB"))
+            upright = ImageOps.exif_transpose(picture)
+            if upright.has_transparency_data:  # what shows through is the paper
+                paper = Image.new("RGBA", upright.size, "white")
+                upright = Image.alpha_composite(paper, upright.convert("RGBA"))
+            plain = upright.mode in ("1", "L", "RGB", "F", "I", "I;16")
+            return np.asarray(upright if plain else upright.convert("RGB"))
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{file} cannot be read as a picture: {reason}") from None
 
 
 def _fitted(pixels: np.ndarray, file: str | Path, shape: tuple[int, int, int], resize: Callable) -> np.ndarray:
+    if pixels.dtype.kind not in "buif":
+        raise ValueError(f"{file} holds {pixels.dtype}: expected bytes, or floats in [0, 1]")
     scale = FULL_SCALE.get(pixels.dtype.name, 1)
     image = pixels.astype(np.float32)[np.newaxis] / scale
     image = image[..., np.newaxis] if image.ndim == 3 else image

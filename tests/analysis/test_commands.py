@@ -176,3 +176,30 @@ def test_pictures_of_any_kind(tmp_path):
         found = pictures.read(files, shape, lambda images: images)
         assert found.shape == (4, *shape)
         np.testing.assert_allclose(found, np.broadcast_to(grey[None, ..., None] / 255, found.shape), atol=1e-6)
+
+
+def test_pictures_lie_upright_on_white(tmp_path):
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
+    turned = Image.fromarray(grey)
+    turned.getexif()[0x0112] = 6  # the camera was held upright: a quarter to the right
+    turned.save(tmp_path / "turned.png", exif=turned.getexif())
+    found = pictures.read([tmp_path / "turned.png"], (4, 3, 1), lambda images: images)
+    np.testing.assert_allclose(found[0, ..., 0], np.rot90(grey, -1) / 255, atol=1e-6)
+
+    alpha = np.where(grey > 100, 255, 0).astype(np.uint8)
+    Image.fromarray(np.stack([grey] * 3 + [alpha], -1)).save(tmp_path / "cut.png")
+    found = pictures.read([tmp_path / "cut.png"], (3, 4, 1), lambda images: images)
+    np.testing.assert_allclose(found[0, ..., 0], np.where(grey > 100, grey, 255) / 255, atol=1e-6)
+
+
+def test_arrays_and_pictures_of_no_known_scale_are_refused(tmp_path):
+    Image.fromarray(np.full((4, 4), 70_000, np.int32)).save(tmp_path / "deep.tiff")
+    np.save(tmp_path / "waves.npy", np.zeros((4, 4), complex))
+    np.save(tmp_path / "words.npy", np.array([["a"]]))
+    for name, message in (
+        ("deep.tiff", "deep.tiff: images span"),
+        ("waves.npy", "holds complex128: expected bytes"),
+        ("words.npy", "words.npy holds <U1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            pictures.read([tmp_path / name], (4, 4, 1), lambda images: images)
