@@ -94,7 +94,7 @@ def kernel_report(kernel: Any, layer: str = "") -> KernelReport:
     norm = np.sqrt(np.square(kernel).sum((0, 1, 2)))
     dead = norm <= DEAD * norm.max()
     unit = kernel / np.where(dead, np.inf, norm)
-    alive = unit[..., ~dead].reshape(-1, (~dead).sum())
+    alive = unit[..., ~dead].reshape(math.prod(kernel.shape[:3]), -1)
     smoothness, neighbours = _smoothness(unit)
     report = KernelReport(
         layer=layer,

@@ -105,6 +105,12 @@ def test_kernels_are_found_by_path():
         kernel_of(variables, "stem/cnv")
 
 
+def test_a_layer_of_zeros_is_dead_altogether():
+    report = kernel_report(np.zeros((3, 3, 3, 4)))
+    assert [finding.kind for finding in report.findings] == ["dead"] * 4
+    assert report.diversity == 0
+
+
 @pytest.mark.parametrize(
     ("kernel", "message"),
     [
