@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.errors import FlaxError
 
 from analysis import drive
 
@@ -52,9 +53,9 @@ def as_images(images: Any) -> Any:
         raise ValueError(f"images of type {array.dtype}: expected floats in [0, 1]; divide bytes by 255")
     array = array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
     if is_concrete(array):
-        low, high = float(array.min()), float(array.max())
-        if np.isnan(low) or np.isnan(high):
+        if (array != array).any():  # XLA's minimum on CPU loses NaN in large arrays
             raise ValueError("images hold NaN: expected floats in [0, 1]")
+        low, high = float(array.min()), float(array.max())
         if low < 0 or high > 1:
             raise ValueError(
                 f"images span [{low:g}, {high:g}]: expected [0, 1]; normalization belongs inside the logits function"
@@ -66,10 +67,13 @@ def classes_of(logits_fn: jax.tree_util.Partial, images: Any) -> int:
     """The width of a function's logits, from shapes alone.
 
     Raises:
-      ValueError: the function does not give (N, classes) floats.
+      ValueError: the function does not take such images, or does not give (N, classes) floats.
     """
     one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
-    logits = jax.eval_shape(drive.call, logits_fn, one)
+    try:
+        logits = jax.eval_shape(drive.call, logits_fn, one)
+    except (TypeError, FlaxError) as error:
+        raise ValueError(f"the logits function does not take images of shape {one.shape}: {error}") from error
     is_array = isinstance(logits, jax.ShapeDtypeStruct)
     if not is_array or logits.ndim != 2 or len(logits) != 1 or not jnp.issubdtype(logits.dtype, jnp.floating):
         raise ValueError(

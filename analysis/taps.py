@@ -18,6 +18,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.errors import FlaxError
 from flax.traverse_util import flatten_dict
 from jax.tree_util import Partial
 
@@ -298,7 +299,14 @@ class _Forward:
         model = self.model.value
         if "train" in inspect.signature(type(model).__call__).parameters:
             settings["train"] = False
-        return model.apply(variables, images if preprocess is None else preprocess(images), **settings)
+        inputs = images if preprocess is None else preprocess(images)
+        try:
+            return model.apply(variables, inputs, **settings)
+        except FlaxError as error:
+            name = type(model).__name__
+            raise ValueError(
+                f"{name} does not take images of shape {inputs.shape} with these variables: {error}"
+            ) from error
 
 
 def _captured(model: nn.Module, variables: Any, inputs: jax.Array) -> tuple[jax.Array, Any]:

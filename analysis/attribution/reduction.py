@@ -41,11 +41,17 @@ def score_of(logits: jax.Array, labels: jax.Array, score: Score) -> jax.Array:
     Returns:
       (N,).
 
+    Raises:
+      ValueError: a function that does not give one number an image.
+
     Example:
       >>> score_of(jnp.zeros((1, 4)), jnp.array([2]), "probability").tolist()
       [0.25]
     """
-    return (SCORES[score] if isinstance(score, str) else score)(at_least_float32(logits), labels)
+    scores = (SCORES[score] if isinstance(score, str) else score)(at_least_float32(logits), labels)
+    if jnp.shape(scores) != labels.shape:
+        raise ValueError(f"the score gave {checks.form(scores)} for {len(labels)} images: expected one number an image")
+    return scores
 
 
 def check_channels(channels: Any) -> None:
