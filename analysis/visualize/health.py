@@ -166,7 +166,11 @@ def health(
     checks.positive("count", count)
     if count > len(images):
         raise ValueError(f"count={count} is more than the {len(images)} images there are")
+    if isinstance(layers, str):
+        raise ValueError(f"layers={layers!r}: expected several names, such as [{layers!r}]")
     if trained_on is not None:
+        if not isinstance(trained_on, tuple | list) or len(trained_on) != 2:
+            raise ValueError(f"trained_on is of type {type(trained_on).__name__}: expected a pair (images, labels)")
         trained_on = checks.inputs(logits_fn, *trained_on)[1:]
     forms = taps.list(model, variables, _inputs(images, preprocess))
     if layers is None:

@@ -111,6 +111,8 @@ def test_findings_are_told_briefly():
     [
         ({"layers": ["stage9"]}, "did you mean"),
         ({"layers": []}, "give layers="),
+        ({"layers": "stage1"}, r"expected several names, such as \['stage1'\]"),
+        ({"trained_on": np.ones((4, 8, 8, 1), np.float32)}, r"ndarray: expected a pair \(images, labels\)"),
         ({"count": 21}, "count=21 is more than the 20 images there are"),
         ({"labels": np.full(20, 10)}, r"labels\[0\] is 10, but there are 10 classes"),
         ({"trained_on": (np.ones((2, 8, 8, 1), np.float32), [0, 11])}, r"labels\[1\] is 11"),
