@@ -64,6 +64,8 @@ def test_probability(logits_fn, images, labels):
         ({"window": 2, "stride": 3}, "stride=3 leaves pixels between windows of 2: use at most 2"),
         ({"window": 2, "stride": 0}, "stride=0: expected a positive integer"),
         ({"fill": [0.1, 0.2, 0.3]}, r"fill of shape \(3,\): expected one number, or one for each of 2"),
+        ({"fill": np.nan}, "fill=nan: expected a finite number"),
+        ({"fill": "mean"}, "fill='mean': expected a finite number"),
         ({"score": "loss"}, "score='loss' is unknown"),
     ],
 )
