@@ -184,7 +184,8 @@ def _live_sums(terms: T, live: jax.Array) -> T:
 
 
 def _check_batch_size(batch_size: Any) -> None:
-    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+    whole = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
+    if batch_size is not None and (not whole or batch_size < 1):
         raise ValueError(f"batch_size={batch_size!r}: expected a positive integer, or None for all at once")
 
 

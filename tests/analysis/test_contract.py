@@ -163,7 +163,7 @@ def test_layers_that_do_not_serve_are_refused(pooled_variables, images, labels, 
             OF_MODEL[name](Pooled(), pooled_variables, images, labels, layer=layer)
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, 2.0])
+@pytest.mark.parametrize("batch_size", [0, -1, 2.0, True])
 def test_batch_size_must_be_positive(method, images, labels, batch_size):
     with pytest.raises(ValueError, match="batch_size=.*positive integer"):
         method(images, labels, batch_size=batch_size)
