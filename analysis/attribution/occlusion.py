@@ -64,12 +64,12 @@ def occlusion(
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
     count, *sizes, channels = images.shape
     extents, tops, lefts = _windows(sizes, window, stride, edge)
-    filling = fill if isinstance(fill, jax.Array) else np.asarray(fill)
+    given = fill if isinstance(fill, jax.Array) else np.asarray(fill)
     if not jnp.issubdtype(filling.dtype, np.number) or (
         checks.is_concrete(filling) and not jnp.isfinite(filling).all()
     ):
         raise ValueError(f"fill={fill!r}: expected a finite number, or one a channel")
-    filling = jnp.asarray(filling, images.dtype)
+    filling = jnp.asarray(given, images.dtype)
     if filling.shape not in ((), (channels,)):
         raise ValueError(f"fill of shape {filling.shape}: expected one number, or one for each of {channels} channels")
     corners = [(top, left, top + extents[0], left + extents[1]) for top in tops for left in lefts]
