@@ -53,9 +53,10 @@ def as_images(images: Any) -> Any:
         raise ValueError(f"images of type {array.dtype}: expected floats in [0, 1]; divide bytes by 255")
     array = array.astype(jax.dtypes.canonicalize_dtype(array.dtype))
     if is_concrete(array):
-        if (array != array).any():  # XLA's minimum on CPU loses NaN in large arrays
+        values = np.asarray(array)  # XLA's minimum on CPU loses NaN in large arrays, and would be traced under jit
+        if np.isnan(values).any():
             raise ValueError("images hold NaN: expected floats in [0, 1]")
-        low, high = float(array.min()), float(array.max())
+        low, high = float(values.min()), float(values.max())
         if low < 0 or high > 1:
             raise ValueError(
                 f"images span [{low:g}, {high:g}]: expected [0, 1]; normalization belongs inside the logits function"

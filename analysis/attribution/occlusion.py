@@ -65,7 +65,9 @@ def occlusion(
     count, *sizes, channels = images.shape
     extents, tops, lefts = _windows(sizes, window, stride, edge)
     given = fill if isinstance(fill, jax.Array) else np.asarray(fill)
-    if not jnp.issubdtype(given.dtype, np.number) or (checks.is_concrete(given) and not jnp.isfinite(given).all()):
+    if not jnp.issubdtype(given.dtype, np.number) or (
+        checks.is_concrete(given) and not np.isfinite(np.asarray(given)).all()
+    ):
         raise ValueError(f"fill={fill!r}: expected a finite number, or one a channel")
     filling = jnp.asarray(given, images.dtype)
     if filling.shape not in ((), (channels,)):

@@ -250,7 +250,7 @@ def as_baseline(baseline: Any, images: Any) -> jax.Array:
             f"baseline of shape {values.shape}: expected 'blur', one number, one for each of {images.shape[3]} "
             f"channels, or images of shape {images.shape}"
         )
-    if checks.is_concrete(values) and not bool(jnp.isfinite(values).all()):
+    if checks.is_concrete(values) and not np.isfinite(np.asarray(values)).all():
         raise ValueError("the baseline holds NaN or infinity: expected numbers in [0, 1]")
     return jnp.broadcast_to(values.reshape((1,) * (4 - values.ndim) + values.shape), images.shape)
 

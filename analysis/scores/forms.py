@@ -50,7 +50,7 @@ def as_finite(array: Any, name: str) -> jax.Array:
     if not jnp.issubdtype(array.dtype, jnp.floating):
         array = array.astype(np.float32)
     array = at_least_float32(jnp.asarray(array))
-    if checks.is_concrete(array) and not bool(jnp.isfinite(array).all()):
+    if checks.is_concrete(array) and not np.isfinite(np.asarray(array)).all():
         raise ValueError(f"{name} hold NaN or infinity: expected finite numbers")
     return array
 

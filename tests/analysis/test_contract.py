@@ -210,6 +210,14 @@ def test_values_are_not_looked_at_inside_a_trace(logits_fn, images, labels):
     np.testing.assert_allclose(heat[2:], analysis.saliency(logits_fn, images, labels)[2:], rtol=1e-5)
 
 
+def test_images_that_a_trace_closes_over_are_values_still(logits_fn, images, labels):
+    held = jnp.asarray(images)
+    heat = jax.jit(lambda: analysis.saliency(logits_fn, held, jnp.asarray(labels)))()
+    np.testing.assert_allclose(heat, analysis.saliency(logits_fn, images, labels), rtol=1e-5)
+    with pytest.raises(ValueError, match="NaN"):
+        jax.jit(lambda: analysis.saliency(logits_fn, images * np.float32(np.nan), labels))()
+
+
 def test_lists_and_doubles_are_taken(logits_fn, images, labels):
     expected = analysis.saliency(logits_fn, images, labels)
     given = analysis.saliency(logits_fn, images.astype(np.float64), [*map(int, labels)])
