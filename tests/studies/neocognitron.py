@@ -7,7 +7,6 @@ Prints a table of their accuracy on test digits as they are and moved by some pi
 
 import argparse
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -22,24 +21,15 @@ from zoo.layers.pooling import flatten
 
 MARGIN = 4
 SHIFTS = (0, 1, 2, 4)
-SCALE = 5e-4
 
 
-class ReadOut(nn.Module):
-    """Ten classes, linear in features.
-
-    Attributes:
-      features: (N, H, W, C) images → (N, ...).
-      scale: what they are divided by: averages of complex cells are of the order of 0.001.
-    """
-
-    features: Callable[[jax.Array], jax.Array]
-    scale: float = 1.0
+class Pixels(nn.Module):
+    """Ten classes, linear in pixels."""
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
         """(N, H, W, C) → (N, 10) logits."""
-        return nn.Dense(10, name="head")(flatten(self.features(images)) / self.scale)
+        return nn.Dense(10, name="head")(flatten(images))
 
 
 class Net(NamedTuple):
@@ -58,9 +48,9 @@ class Net(NamedTuple):
 def nets(orientations: int) -> dict[str, Net]:
     """By where their templates come from."""
     return {
-        "none: pixels": Net(ReadOut(flatten), 0.03),
+        "none: pixels": Net(Pixels(), 0.03),
         **{
-            templates: Net(ReadOut(zoo.create(name, orientations=orientations, num_classes=0), SCALE), rate)
+            templates: Net(zoo.create(name, orientations=orientations), rate)
             for templates, name, rate in (
                 ("made by hand", "neocognitron", 0.03),
                 ("learned", "neocognitron_learned", 0.003),

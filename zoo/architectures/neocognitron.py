@@ -130,6 +130,10 @@ def complex_cells(x: jax.Array, window: int = 5) -> jax.Array:
     return x / (1 + jnp.abs(x))
 
 
+# What an average of complex cells is multiplied by, to be of the order of one: a read-out learns at its inputs' scale.
+GAIN = 2000.0
+
+
 class Neocognitron(nn.Module):
     """Two stages of simple and complex cells, means over a grid, and a linear read-out.
 
@@ -141,7 +145,7 @@ class Neocognitron(nn.Module):
       thresholds: of the simple cells of both stages.
       grid: cells on a side over which the last stage is averaged.
       learned: train the templates too, from the hand-made ones on.
-      num_classes: width of the output; 0: the averages.
+      num_classes: width of the output; 0: the averages, times `GAIN`.
       act: the activation of the simple cells; None: ReLU.
       norm: the normalization of the simple cells; none in the paper.
       dtype: type of the computation.
@@ -183,7 +187,7 @@ class Neocognitron(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
         """(N, H, W, C) images → (N, num_classes) logits."""
-        x = flatten(adaptive_avg_pool(self.features(images, train)["stage2"], self.grid))
+        x = GAIN * flatten(adaptive_avg_pool(self.features(images, train)["stage2"], self.grid))
         return nn.Dense(self.num_classes, dtype=self.dtype, name="head")(x) if self.num_classes else x
 
 
