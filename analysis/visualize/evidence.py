@@ -13,7 +13,7 @@ from analysis.visualize import ascent
 from analysis.visualize.inversion import NATURAL, Inversion, invert
 from analysis.visualize.layer import pooled
 from analysis.visualize.optimal import maximize
-from analysis.visualize.parametrization import Fourier, Parametrization, Pixels
+from analysis.visualize.parametrization import Parametrization
 from analysis.visualize.regularizers import TotalVariation
 from analysis.visualize.transforms import Transform
 from analysis.visualize.units import channels_of, output_or_layer, unit
@@ -138,7 +138,6 @@ class Variation(NamedTuple):
 
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1)
-FORMS: dict[str, Parametrization] = {"fourier": Fourier(), "pixels": Pixels()}
 
 
 def variation_at_equal_activation(
@@ -196,7 +195,7 @@ def variation_at_equal_activation(
         ]
         return Climbs(*np.moveaxis(np.array(seen), 2, 0))
 
-    climbs = {name: climbed(form) for name, form in FORMS.items()}
+    climbs = {name: climbed(form) for name, form in ascent.PARAMETRIZATIONS.items()}
     levels = {
         "data": pooled(layer_found, images).max(0)[np.asarray(wanted)],
         "highest": np.minimum(*(one.activation.max((0, 1)) for one in climbs.values())),

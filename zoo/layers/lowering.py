@@ -7,16 +7,16 @@ only, and `jax.export` for several platforms holds each.
 
 | case on CPU | form in `zoo.layers.forms` | native is slower by: forward, gradient |
 |---|---|---|
-| 1×1 without padding | `matmul_form` | 1.4–2.1, 3–7 |
-| depthwise, up to 81 taps | `depthwise_form`, gradients by hand | 17–50, 15–33 |
-| other groups | `merged_form`: at most 8 dense convolutions of at least 16 channels | 12, 160 |
-| transposed with stride, one group | `subpixel_form`, gradients by hand | 2.5–3, 17–20 |
+| 1×1 without padding | `matmul_form` | 1.1–2.1, 1.2–2.7 |
+| depthwise, up to 81 taps | `depthwise_form`, gradients by hand | 10–24, 9–27 |
+| other groups | `merged_form`: at most 8 dense convolutions of at least 16 channels | 7, 160 |
+| transposed with stride, one group | `subpixel_form`, gradients by hand | 2.2–2.7, 13–23 |
 | transposed, depthwise | `depthwise_transposed` | as depthwise |
 | everything else | native | 1, 1 |
 
 Max pooling, whose choice is of the gradient alone, has its own in `zoo.layers.max_pooling`.
 
-The factors were measured on two x86 cores in float32; `python -m tests.benchmarks` measures them anew.
+The factors are those of two runs of `python -m tests.benchmarks --suite layers` on two x86 cores in float32.
 Where gradients are by hand, forward mode (`jax.jvp`, `jax.jacfwd`) is missing, on every platform;
 reverse mode, and forward mode over it (Hessian-vector products), work everywhere.
 """
