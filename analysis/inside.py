@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from analysis import drive, taps
+from analysis import taps
 from analysis.attribution.grad_cam import is_spatial, spatial_layer
 
 
@@ -34,10 +34,7 @@ class Inside(NamedTuple):
 
     def input_form(self, image_shape: tuple[int, ...]) -> jax.ShapeDtypeStruct:
         """Shape and type of what the model takes for one (H, W, C) image."""
-        image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-        if self.preprocess is None:
-            return image
-        return jax.eval_shape(drive.call, drive.as_argument(self.preprocess), image)
+        return taps.input_form(jax.ShapeDtypeStruct((1, *image_shape), jnp.float32), self.preprocess)
 
     def spatial_layer(self, image_shape: tuple[int, ...], layer: str | None = None) -> str:
         """The path of a layer with spatial extent, by path or ending; None: the last stage.

@@ -46,6 +46,21 @@ def list(model: nn.Module, variables: Any, inputs: Any) -> dict[str, Any]:
     return {path: calls[-1] for activation in activations for path, calls in activation.items()}
 
 
+def input_form(images: Any, preprocess: Callable[[jax.Array], jax.Array] | None = None) -> jax.ShapeDtypeStruct:
+    """Shape and type of what a model is given for one image.
+
+    Args:
+      images: (N, H, W, C), or their shape and type.
+      preprocess: what stands between images and the model; None: nothing.
+
+    Example:
+      >>> input_form(jnp.ones((5, 6, 6, 3)), lambda images: images[:, ::2, ::2]).shape
+      (1, 3, 3, 3)
+    """
+    one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
+    return one if preprocess is None else jax.eval_shape(drive.call, drive.as_argument(preprocess), one)
+
+
 @functools.partial(jax.jit, static_argnames="model")
 def _shapes(model: drive.Static, variables: Any, inputs: Any) -> tuple[Any, Any]:
     return _captured(model.value, variables, inputs)  # only ever traced; jit remembers the trace

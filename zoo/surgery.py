@@ -18,7 +18,7 @@ from zoo import catalog
 from zoo.functional import image_shape, variable_shapes
 from zoo.layers.arithmetic import whole
 from zoo.layers.folded import FoldedNorm
-from zoo.walk import walk
+from zoo.walk import module_path, walk
 
 Variables = dict[str, Any]
 Path = tuple[str, ...]
@@ -256,7 +256,7 @@ def _batch_norms(model: nn.Module, shape: Shape) -> dict[Path, tuple[float, Path
     readers: dict[Path, set[Path]] = defaultdict(set)
 
     def rule(equation, values, path):
-        here = _module_path(path)
+        here = module_path(path)
         for writer in values:
             if writer is not None and writer != here:
                 readers[writer].add(here)
@@ -265,16 +265,6 @@ def _batch_norms(model: nn.Module, shape: Shape) -> dict[Path, tuple[float, Path
     walk(program, [None] * (len(jax.tree.leaves(variables)) + 1), rule)
     before = {next(iter(those)): layer for layer, those in readers.items() if len(those) == 1}
     return {norm: (epsilon, before.get(norm)) for norm, epsilon in epsilons.items()}
-
-
-def _module_path(stack: str) -> Path:
-    """The module that a name stack such as `ResNet/ResNet.features/stem/conv/conv._weigh` is in."""
-    path: list[str] = []
-    for part in stack.split("/"):
-        module, method, _ = part.partition(".")
-        if module.isidentifier() and not (method and path and path[-1] == module):
-            path.append(module)
-    return tuple(path[1:])
 
 
 @functools.partial(jax.jit, static_argnames=("model", "shape", "paths"))

@@ -62,8 +62,7 @@ def cam(
     """
     images = checks.as_images(images)
     preprocess = None if preprocess is None else drive.as_argument(preprocess)
-    shape = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
-    inputs = shape if preprocess is None else jax.eval_shape(drive.call, preprocess, shape)
+    inputs = taps.input_form(images, preprocess)
     path = averaged_layer(model, variables, inputs, layer)
     return layer_map(
         Partial(drive.Static(_times_places)),

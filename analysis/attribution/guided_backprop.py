@@ -137,8 +137,7 @@ def with_rule(rule: str, model: nn.Module, variables: Any, images: Any, preproce
     Raises:
       ValueError: as in `analysis.attribution.rectifiers.own_rectifier`.
     """
-    one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
-    inputs = one if preprocess is None else jax.eval_shape(drive.call, preprocess, one)
+    inputs = taps.input_form(images, preprocess)
     return model.clone(act=_Rule(own_rectifier(model, variables, inputs), rule))
 
 

@@ -53,8 +53,7 @@ def inversion_by_depth(
     """
     images = checks.as_images(images)
     if layers is None:
-        one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
-        inputs = one if preprocess is None else jax.eval_shape(drive.call, drive.as_argument(preprocess), one)
+        inputs = taps.input_form(images, preprocess)
         layers = [path for path in taps.list(model, variables, inputs) if "/" not in path]
     return {
         layer: invert(

@@ -172,7 +172,7 @@ def health(
         if not isinstance(trained_on, tuple | list) or len(trained_on) != 2:
             raise ValueError(f"trained_on is of type {type(trained_on).__name__}: expected a pair (images, labels)")
         trained_on = checks.inputs(logits_fn, *trained_on)[1:]
-    forms = taps.list(model, variables, _inputs(images, preprocess))
+    forms = taps.list(model, variables, taps.input_form(images, preprocess))
     if layers is None:
         layers = [path for path, form in forms.items() if "/" not in path and _is_rows(form)][:-1]
     places = [find_layer(model, variables, images, layer, preprocess) for layer in layers]
@@ -203,11 +203,6 @@ def health(
         else float(np.clip(1 - held_out.beyond / known.beyond, 0, 1)),
     )
     return dataclasses.replace(examined, findings=tuple(_judge(examined)))
-
-
-def _inputs(images: Any, preprocess: Callable | None) -> Any:
-    one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
-    return one if preprocess is None else jax.eval_shape(drive.call, drive.as_argument(preprocess), one)
 
 
 def _is_rows(form: Any) -> bool:

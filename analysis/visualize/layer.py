@@ -67,8 +67,7 @@ def find_layer(
       (6, 6, 8)
     """
     preprocess = None if preprocess is None else drive.as_argument(preprocess)
-    one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
-    inputs = one if preprocess is None else jax.eval_shape(drive.call, preprocess, one)
+    inputs = taps.input_form(images, preprocess)
     path = taps.find(model, variables, inputs, layer)
     form = taps.list(model, variables, inputs)[path]
     if not isinstance(form, jax.ShapeDtypeStruct) or form.ndim < 2 or not jnp.issubdtype(form.dtype, jnp.floating):
@@ -90,8 +89,18 @@ class _Activation:
 
     def __call__(self, variables: Any, preprocess: Partial | None, images: jax.Array) -> jax.Array:
         inputs = images if preprocess is None else preprocess(images)
-        output = at_least_float32(taps.read(self.model.value, variables, inputs, self.path))
-        return output if output.ndim == 4 else output.reshape(output.shape[0], -1, 1, output.shape[-1])
+        return as_maps(taps.read(self.model.value, variables, inputs, self.path))
+
+
+def as_maps(output: jax.Array) -> jax.Array:
+    """(N, ..., channels) as (N, height, width, channels) in at least float32: itself, or a column of pixels.
+
+    Example:
+      >>> as_maps(jnp.ones((2, 5))).shape
+      (2, 1, 1, 5)
+    """
+    output = at_least_float32(output)
+    return output if output.ndim == 4 else output.reshape(output.shape[0], -1, 1, output.shape[-1])
 
 
 def pooled(layer: Layer, images: Any, pool: Pool = "mean", batch_size: int | None = 128) -> np.ndarray:

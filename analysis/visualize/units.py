@@ -14,8 +14,8 @@ import numpy as np
 from jax.tree_util import Partial
 
 from analysis import checks, drive, taps
-from analysis.numerics import at_least_float32, entry_of
-from analysis.visualize.layer import Layer, find_layer
+from analysis.numerics import entry_of
+from analysis.visualize.layer import Layer, as_maps, find_layer
 
 Position = tuple[int, int] | Literal["center"] | None
 
@@ -60,8 +60,7 @@ def _output(function: Partial, images: jax.Array) -> jax.Array:
     output = function(images)
     if not isinstance(output, jax.Array) or output.ndim < 2 or not jnp.issubdtype(output.dtype, jnp.floating):
         raise ValueError(f"the model gives {checks.form(output)}: expected floats of shape (N, ..., channels)")
-    output = at_least_float32(output)
-    return output if output.ndim == 4 else output.reshape(output.shape[0], -1, 1, output.shape[-1])
+    return as_maps(output)
 
 
 def as_they_are(images: jax.Array) -> jax.Array:
