@@ -16,6 +16,7 @@ import numpy as np
 from jax import lax
 
 from zoo.layers.arithmetic import per_axis
+from zoo.layers.batch_norm import BatchNormalization, wide
 
 
 class Norm(Protocol):
@@ -49,19 +50,14 @@ class BatchNorm:
 
     def __call__(self, x, *, train, name, dtype=None, scale_init=nn.initializers.ones_init()):
         """Normalize (…, C) features; the variables are `scale`, `bias` and the statistics `mean`, `var`."""
-        return nn.BatchNorm(
+        return BatchNormalization(
             use_running_average=not train,
             momentum=self.momentum,
             epsilon=self.epsilon,
             dtype=dtype,
             scale_init=scale_init,
             name=name,
-        )(_wide(x))
-
-
-def _wide(x: jax.Array) -> jax.Array:
-    """Half precision as float32, in which statistics are taken and parameters kept."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        )(x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +80,7 @@ class GroupNorm:
             raise ValueError(f"GroupNorm(groups={self.groups}) does not divide the {x.shape[-1]} channels of '{name}'")
         return nn.GroupNorm(
             num_groups=self.groups, epsilon=self.epsilon, dtype=dtype, scale_init=scale_init, name=name
-        )(_wide(x))
+        )(wide(x))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +97,7 @@ class LayerNorm:
 
     def __call__(self, x, *, train, name, dtype=None, scale_init=nn.initializers.ones_init()):
         """Normalize (…, C) features; the variables are `scale` and `bias`."""
-        return nn.LayerNorm(epsilon=self.epsilon, dtype=dtype, scale_init=scale_init, name=name)(_wide(x))
+        return nn.LayerNorm(epsilon=self.epsilon, dtype=dtype, scale_init=scale_init, name=name)(wide(x))
 
 
 @dataclasses.dataclass(frozen=True)
