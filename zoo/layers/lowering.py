@@ -23,18 +23,25 @@ reverse mode, and forward mode over it (Hessian-vector products), work everywher
 
 import functools
 import math
+import operator
 from collections.abc import Callable
 
 import jax
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 
-from zoo.layers import forms
+from zoo.layers import dense_forms, forms
 from zoo.layers.forms import Ints, Pairs
 
 # A depthwise kernel beyond 9×9 takes too long to compile as a sum of images.
 MOST_TAPS = 81
 # Below 16 channels a dense convolution is bound by memory; more than 8 of them compile slowly.
 LEAST_CHANNELS, MOST_CONVOLUTIONS = 16, 8
+# What counts as an image rather than features.
+COLOURS = 4
+# Where XLA's choice between its two libraries for an ordinary convolution costs time: with fewer than so many
+# channels on one side, and so many rows.
+MANY_CHANNELS, SHORT, TALL = 256, 7, 64
 
 
 Operation = Callable[[jax.Array, jax.Array], jax.Array]
@@ -72,7 +79,31 @@ def convolve(x: jax.Array, kernel: jax.Array, strides: Ints, padding: Pairs, dil
         merge = max(-(-LEAST_CHANNELS // inputs), -(-groups // MOST_CONVOLUTIONS))
         merged = lambda x, kernel: forms.merged_form(x, kernel, strides, padding, dilation, groups, merge)  # noqa: E731
         return _choose(merged, native)(x, kernel)
+    if x.ndim == 4 and set(dilation) == {1}:
+        return _dense(x, kernel, strides, padding, native)
     return native(x, kernel)
+
+
+def _dense(x: jax.Array, kernel: jax.Array, strides: Ints, padding: Pairs, native: Operation) -> jax.Array:
+    """The ordinary convolution of images."""
+    *kernel_size, inputs, outputs = kernel.shape
+    folded = lambda x, kernel: dense_forms.folded_form(x, kernel, strides, padding)  # noqa: E731
+    if kernel_size == [*strides] and not any(map(any, padding)) and not any(map(operator.mod, x.shape[1:], strides)):
+        return _choose(folded, native)(x, kernel)
+    if inputs <= COLOURS and min(strides) > 1:
+        forward = folded if max(strides) == 2 else native
+        return _choose_each(forward, folded if math.prod(kernel_size) > 9 else native, native, native)(x, kernel)
+    if max(strides) > 1:
+        return native(x, kernel)
+    form = lambda build: lambda x, kernel: build(x, kernel, padding)  # noqa: E731
+    forward = in_x = in_kernel = native
+    sizes = [n + sum(pair) - k + 1 for n, k, pair in zip(x.shape[1:], kernel_size, padding, strict=False)]
+    few, most = sorted((inputs, outputs))
+    if few < MANY_CHANNELS and most > LEAST_CHANNELS and all(SHORT <= n <= TALL for n in (sizes[0], x.shape[1])):
+        forward, in_x = form(dense_forms.taller_form), form(dense_forms.shorter_form)
+    if outputs >= 128 and x.shape[0] * math.prod(sizes) * outputs >= 3 << 20:
+        in_kernel = form(dense_forms.lines_form)
+    return _choose_each(forward, in_x, in_kernel, native)(x, kernel)
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3, 4, 5, 6), inline=True)
@@ -136,4 +167,33 @@ def _choose(cpu: Operation, native: Operation, gradients: Gradients | None = Non
             *saved, cotangent, cpu=gradients, default=lambda x, kernel, y: jax.vjp(native, x, kernel)[1](y)
         ),
     )
+    return chosen
+
+
+def _choose_each(forward: Operation, in_x: Operation, in_kernel: Operation, native: Operation) -> Operation:
+    """On CPU `forward` for the values, and what JAX makes of the other two for the derivative in each argument.
+
+    All are the same bilinear function. A gradient is computed as the adjoint of the form for its argument, which
+    itself is run in forward mode alone: so every kind of derivative works.
+    """
+
+    if forward is in_x is in_kernel is native:
+        return native
+
+    def on(cpu: Operation) -> Operation:
+        return native if cpu is native else lambda x, kernel: lax.platform_dependent(x, kernel, cpu=cpu, default=native)
+
+    chosen = jax.custom_jvp(on(forward))
+
+    def derivative(primals, tangents):
+        (x, kernel), (dx, dkernel) = primals, tangents
+        parts = []
+        if not isinstance(dx, SymbolicZero):
+            parts.append(on(in_x)(dx, kernel))
+        if not isinstance(dkernel, SymbolicZero):
+            parts.append(on(in_kernel)(x, dkernel))
+        y = chosen(x, kernel)
+        return y, functools.reduce(operator.add, parts) if parts else lax.full_like(y, 0)
+
+    chosen.defjvp(derivative, symbolic_zeros=True)
     return chosen
