@@ -11,7 +11,8 @@ class Case:
       name: in the table.
       size: height and width of the images.
       inputs, outputs: channels.
-      kernel_size, strides, dilation, groups: as in `zoo.layers.Conv`; padding keeps or divides the size.
+      kernel_size, strides, dilation, groups: as in `zoo.layers.Conv`.
+      pad: pixels on each side; None: as many as keep or divide the size.
       transposed: the transposed convolution instead.
       batch: number of images.
     """
@@ -24,13 +25,14 @@ class Case:
     strides: int = 1
     dilation: int = 1
     groups: int = 1
+    pad: int | None = None
     transposed: bool = False
     batch: int = 8
 
     @property
     def padding(self) -> int:
         """Pixels on each side."""
-        return (self.kernel_size - 1) * self.dilation // 2
+        return self.pad if self.pad is not None else (self.kernel_size - 1) * self.dilation // 2
 
 
 CASES = [
@@ -46,5 +48,9 @@ CASES = [
     Case("3×3", inputs=128),
     Case("3×3, 64 channels", inputs=64, outputs=64),
     Case("3×3 dilation 2", dilation=2),
+    Case("3×3, 28², 128→32", size=28, inputs=128, outputs=32),
+    Case("3×3, 112², 64→128", size=112, inputs=64),
     Case("7×7 stride 2, 3→64, 224²", size=224, inputs=3, outputs=64, kernel_size=7, strides=2),
+    Case("3×3 stride 2, 3→32, 224²", size=224, inputs=3, outputs=32, strides=2),
+    Case("4×4 patches, 3→96, 224²", size=224, inputs=3, outputs=96, kernel_size=4, strides=4, pad=0),
 ]

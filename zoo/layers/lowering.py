@@ -5,19 +5,26 @@ large factors, so there each case below has a form of its own. The choice is mad
 here, from shapes alone, when the program is lowered: a compiled program holds one form
 only, and `jax.export` for several platforms holds each.
 
-| case on CPU | form in `zoo.layers.forms` | native is slower by: forward, gradient |
+| case on CPU | form in `zoo.layers.forms` or `dense_forms` | native is slower by: forward, gradient |
 |---|---|---|
 | 1×1 without padding | `matmul_form` | 1.1–2.1, 1.2–2.7 |
 | depthwise, up to 81 taps | `depthwise_form`, gradients by hand | 10–24, 9–27 |
 | other groups | `merged_form`: at most 8 dense convolutions of at least 16 channels | 7, 160 |
 | transposed with stride, one group | `subpixel_form`, gradients by hand | 2.2–2.7, 13–23 |
 | transposed, depthwise | `depthwise_transposed` | as depthwise |
+| images in patches | `folded_form` | @P |
+| images with a stride, up to 4 channels | `folded_form`, and the native kernel gradient | @S |
+| fewer than 256 channels, 7 to 64 rows | `taller_form`; input gradient of `shorter_form` | @F |
+| at least 128 outputs, 3 million numbers | kernel gradient of `lines_form` | 1, @L |
 | everything else | native | 1, 1 |
 
-Max pooling, whose choice is of the gradient alone, has its own in `zoo.layers.max_pooling`.
+Max pooling has a choice of its own in `zoo.layers.max_pooling`.
+
+XLA has two libraries for ordinary convolutions on CPU. It hands them to YNNPACK whenever that can take them, which it
+cannot where the output is taller than the image; Eigen is faster with few channels, and for large kernel gradients.
 
 The factors are those of two runs of `python -m tests.benchmarks --suite layers` on two x86 cores in float32.
-Where gradients are by hand, forward mode (`jax.jvp`, `jax.jacfwd`) is missing, on every platform;
+Where gradients are "by hand", forward mode (`jax.jvp`, `jax.jacfwd`) is missing, on every platform;
 reverse mode, and forward mode over it (Hessian-vector products), work everywhere.
 """
 
