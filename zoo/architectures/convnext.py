@@ -9,14 +9,13 @@ from typing import Any
 import flax.linen as nn
 import jax
 
+from zoo.layers.activations import gelu
 from zoo.layers.composite import Activation, ConvNorm
 from zoo.layers.convolution import Conv
 from zoo.layers.normalization import LayerNorm, Norm
 from zoo.layers.pooling import global_avg_pool
 from zoo.layers.residual import Stage
 from zoo.variant import Paper, Variant
-
-GELU = functools.partial(nn.gelu, approximate=False)
 
 
 class ConvNeXtBlock(nn.Module):
@@ -40,7 +39,7 @@ class ConvNeXtBlock(nn.Module):
     layer_scale: float = 1e-6
     drop_path: float = 0.0
     strides: int = 1
-    act: Activation = GELU
+    act: Activation = gelu
     norm: Norm = LayerNorm()
     dtype: Any = None
 
@@ -134,7 +133,7 @@ class ConvNeXt(nn.Module):
                     ConvNeXtBlock,
                     self.layer_scale,
                     self.drop_path * (done + block) / last,
-                    act=self.act or GELU,
+                    act=self.act or gelu,
                     **plain,
                 )
                 for block in range(count)
