@@ -14,7 +14,7 @@ only, and `jax.export` for several platforms holds each.
 | transposed, depthwise | `depthwise_transposed` | as depthwise |
 | images in patches | `folded_form` | @P |
 | images with a stride, up to 4 channels | `folded_form`, and the native kernel gradient | @S |
-| fewer than 256 channels, 7 to 64 rows | `taller_form`; input gradient of `shorter_form` | @F |
+| fewer than 256 channels, but not 128, and 7 to 64 rows | `taller_form`; input gradient of `shorter_form` | @F |
 | at least 128 outputs, 3 million numbers | kernel gradient of `lines_form` | 1, @L |
 | everything else | native | 1, 1 |
 
@@ -47,8 +47,8 @@ LEAST_CHANNELS, MOST_CONVOLUTIONS = 16, 8
 # What counts as an image rather than features.
 COLOURS = 4
 # Where XLA's choice between its two libraries for an ordinary convolution costs time: with fewer than so many
-# channels on one side, and so many rows.
-MANY_CHANNELS, SHORT, TALL = 256, 7, 64
+# channels on one side, and no multiple of so many, and so many rows.
+MANY_CHANNELS, VECTOR, SHORT, TALL = 256, 128, 7, 64
 
 
 Operation = Callable[[jax.Array, jax.Array], jax.Array]
@@ -106,7 +106,12 @@ def _dense(x: jax.Array, kernel: jax.Array, strides: Ints, padding: Pairs, nativ
     forward = in_x = in_kernel = native
     sizes = [n + sum(pair) - k + 1 for n, k, pair in zip(x.shape[1:], kernel_size, padding, strict=False)]
     few, most = sorted((inputs, outputs))
-    if few < MANY_CHANNELS and most > LEAST_CHANNELS and all(SHORT <= n <= TALL for n in (sizes[0], x.shape[1])):
+    if (
+        few < MANY_CHANNELS
+        and few % VECTOR
+        and most > LEAST_CHANNELS
+        and all(SHORT <= n <= TALL for n in (sizes[0], x.shape[1]))
+    ):
         forward, in_x = form(dense_forms.taller_form), form(dense_forms.shorter_form)
     if outputs >= 128 and x.shape[0] * math.prod(sizes) * outputs >= 3 << 20:
         in_kernel = form(dense_forms.lines_form)
