@@ -12,10 +12,10 @@ only, and `jax.export` for several platforms holds each.
 | other groups | `merged_form`: at most 8 dense convolutions of at least 16 channels | 7, 160 |
 | transposed with stride, one group | `subpixel_form`, gradients by hand | 2.2–2.7, 13–23 |
 | transposed, depthwise | `depthwise_transposed` | as depthwise |
-| images in patches | `folded_form` | @P |
-| images with a stride, up to 4 channels | `folded_form`, and the native kernel gradient | @S |
-| fewer than 256 channels, but not 128, and 7 to 64 rows | `taller_form`; input gradient of `shorter_form` | @F |
-| at least 128 outputs, 3 million numbers | kernel gradient of `lines_form` | 1, @L |
+| images in patches | `folded_form` | 1.6–1.9, 1.7–2.5 |
+| images with a stride, up to 4 channels | `folded_form`, and the native kernel gradient | 1.1–2.3, 1.5 |
+| fewer than 256 channels, not 128, 7 to 64 rows | `taller_form`; adjoint of `shorter_form` | 1.3–1.4, 1.4–1.5 |
+| at least 128 outputs, 3 million numbers | kernel gradient of `lines_form` | 1, 2.0 |
 | everything else | native | 1, 1 |
 
 Max pooling has a choice of its own in `zoo.layers.max_pooling`.
