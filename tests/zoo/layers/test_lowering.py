@@ -1,5 +1,6 @@
 """Every form for CPU against XLA's native form: values, both gradients, types, and what is chosen."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,6 +59,30 @@ def test_convolutions_agree_with_the_native_form(case, normal):
         lambda x, k: lowering.convolve(x, k, *settings),
         lambda x, k: forms.native_form(x, k, *settings),
         (jnp.asarray(normal(*image)), jnp.asarray(normal(*kernel))),
+    )
+
+
+@pytest.mark.parametrize("name", ["few channels", "stem", "many outputs", "patches"])
+def test_forms_by_argument_have_derivatives_of_every_kind(name, normal):
+    image, kernel, *settings = CONVOLUTIONS[name]
+    operands = tuple(jnp.asarray(normal(*shape)) for shape in (image, kernel))
+    tangents = tuple(jnp.asarray(normal(*shape)) for shape in (image, kernel))
+
+    def all_kinds(convolve):
+        run = lambda *operands: convolve(*operands, *settings)  # noqa: E731
+        gradient = jax.grad(lambda *operands: (run(*operands) ** 2).mean(), argnums=(0, 1))
+        return {
+            "forward": jax.jvp(run, operands, tangents)[1],
+            "in the image": jax.jvp(lambda x: run(x, operands[1]), operands[:1], tangents[:1])[1],
+            "in the kernel": jax.jvp(lambda kernel: run(operands[0], kernel), operands[1:], tangents[1:])[1],
+            "forward over reverse": jax.jvp(gradient, operands, tangents)[1],
+        }
+
+    chex.assert_trees_all_close(
+        jax.jit(all_kinds, static_argnums=0)(lowering.convolve),
+        jax.jit(all_kinds, static_argnums=0)(forms.native_form),
+        rtol=1e-3,
+        atol=1e-4,
     )
 
 
