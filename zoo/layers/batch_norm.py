@@ -49,7 +49,7 @@ def normalize(
     .. math:: y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta
 
     With automatic differentiation a training step would keep :math:`x - \mu` beside x, as large again; on CPU it
-    then takes a quarter longer. Here every derivative is written with sums over x itself. Forward mode,
+    then takes up to a quarter longer. Here every derivative is written with sums over x itself. Forward mode,
     reverse mode and all that is made of them work.
 
     Args:

@@ -7,13 +7,13 @@ only, and `jax.export` for several platforms holds each.
 
 | case on CPU | form in `zoo.layers.forms` or `dense_forms` | native is slower by: forward, gradient |
 |---|---|---|
-| 1×1 without padding | `matmul_form` | 1.1–2.1, 1.2–2.7 |
-| depthwise, up to 81 taps | `depthwise_form`, gradients by hand | 10–24, 9–27 |
-| other groups | `merged_form`: at most 8 dense convolutions of at least 16 channels | 7, 160 |
-| transposed with stride, one group | `subpixel_form`, gradients by hand | 2.2–2.7, 13–23 |
+| 1×1 without padding | `matmul_form` | 1.1–2.1, 1.2–3.4 |
+| depthwise, up to 81 taps | `depthwise_form`, gradients by hand | 10–34, 7–35 |
+| other groups | `merged_form`: at most 8 dense convolutions of at least 16 channels | 7, 130–160 |
+| transposed with stride, one group | `subpixel_form`, gradients by hand | 2.1–2.7, 12–23 |
 | transposed, depthwise | `depthwise_transposed` | as depthwise |
-| images in patches | `folded_form` | 1.6–1.9, 1.7–2.5 |
-| images with a stride, up to 4 channels | `folded_form`, and the native kernel gradient | 1.1–2.3, 1.5 |
+| images in patches | `folded_form` | 1.4, 2.4 |
+| images with a stride, up to 4 channels | `folded_form`, and the native kernel gradient | 1.2–2.4, 1.5–1.9 |
 | fewer than 256 channels, not 128, 7 to 64 rows | `taller_form`; adjoint of `shorter_form` | 1.3–1.4, 1.4–1.5 |
 | at least 128 outputs, 3 million numbers | kernel gradient of `lines_form` | 1, 2.0 |
 | everything else | native | 1, 1 |
@@ -23,7 +23,7 @@ Max pooling has a choice of its own in `zoo.layers.max_pooling`.
 XLA has two libraries for ordinary convolutions on CPU. It hands them to YNNPACK whenever that can take them, which it
 cannot where the output is taller than the image; Eigen is faster with few channels, and for large kernel gradients.
 
-The factors are those of two runs of `python -m tests.benchmarks --suite layers` on two x86 cores in float32.
+The factors are those of three runs of `python -m tests.benchmarks --suite layers` on two x86 cores in float32.
 Where gradients are "by hand", forward mode (`jax.jvp`, `jax.jacfwd`) is missing, on every platform;
 reverse mode, and forward mode over it (Hessian-vector products), work everywhere.
 """
@@ -49,6 +49,8 @@ COLOURS = 4
 # Where XLA's choice between its two libraries for an ordinary convolution costs time: with fewer than so many
 # channels on one side, and no multiple of so many, and so many rows.
 MANY_CHANNELS, VECTOR, SHORT, TALL = 256, 128, 7, 64
+# Numbers in an output from which that choice makes the kernel gradient slow, given as many channels as above.
+MANY_NUMBERS = 3 << 20
 
 
 Operation = Callable[[jax.Array, jax.Array], jax.Array]
@@ -113,7 +115,7 @@ def _dense(x: jax.Array, kernel: jax.Array, strides: Ints, padding: Pairs, nativ
         and all(SHORT <= n <= TALL for n in (sizes[0], x.shape[1]))
     ):
         forward, in_x = form(dense_forms.taller_form), form(dense_forms.shorter_form)
-    if outputs >= 128 and x.shape[0] * math.prod(sizes) * outputs >= 3 << 20:
+    if outputs >= VECTOR and x.shape[0] * math.prod(sizes) * outputs >= MANY_NUMBERS:
         in_kernel = form(dense_forms.lines_form)
     return _choose_each(forward, in_x, in_kernel, native)(x, kernel)
 

@@ -19,9 +19,8 @@ def largest(x: jax.Array, size: Ints, step: Ints, reach: Pairs) -> jax.Array:
     """Max pooling with validated, explicit arguments.
 
     On CPU windows are reduced axis by axis, and the gradient is collected by the pixels, each of which asks the
-    windows around it whether it is the winner: XLA scatters it window by window, 4 to 10 times slower.
-    Where two pixels of a window are equal the first
-    one, row by row, has the gradient on every platform.
+    windows around it whether it is the winner: XLA scatters it window by window, 4 times slower or
+    more. Where two pixels of a window are equal the first one, row by row, has the gradient on every platform.
 
     Args:
       x: (N, *spatial, C).
