@@ -6,6 +6,7 @@ import signal
 import sys
 from typing import NoReturn
 
+import zoo
 from train import Config, Interrupted, fields, run
 
 FAILURE = 2
@@ -70,4 +71,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    zoo.keep_memory()
     sys.exit(main())

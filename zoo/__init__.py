@@ -10,6 +10,7 @@ print(zoo.card("resnet50"))
 from zoo.card import Card, card
 from zoo.catalog import create, list_models
 from zoo.functional import init, logits_fn
+from zoo.memory import keep_memory
 from zoo.preprocess import Preprocess
 from zoo.weights.native import load, save
 from zoo.weights.pretrained import Pretrained, load_pretrained
@@ -22,6 +23,7 @@ __all__ = [
     "card",
     "create",
     "init",
+    "keep_memory",
     "list_models",
     "load",
     "load_pretrained",

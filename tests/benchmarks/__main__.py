@@ -1,13 +1,14 @@
 """`make bench`: our layers against `flax.linen` and PyTorch, our networks against torchvision.
 
 PyTorch is compared where there is a Python that has it (`TORCH_PYTHON`, or `.venv-torch`, made as
-`tests/goldens/make.py` says).
+`tests/goldens/make.py` says). Both sides call `zoo.keep_memory`.
 """
 
 import argparse
 
 import jax
 
+import zoo
 from tests.benchmarks import attribution, cases, layers, models
 from tests.benchmarks.contenders import Torch
 
@@ -32,8 +33,12 @@ def main() -> None:
         parser.error(
             f"--only {given.only!r} is part of none of {', '.join(name for suite in suites for name in NAMES[suite])}"
         )
+    kept = zoo.keep_memory()
     torch = Torch()
-    print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}; torch {torch.version or 'not found'}")
+    print(
+        f"jax {jax.__version__} on {jax.devices()[0].device_kind}; torch {torch.version or 'not found'}; "
+        f"freed memory {'stays with' if kept else 'leaves'} the processes"
+    )
     if chosen.get("layers"):
         layers.table(given.only, torch, given.budget or 1.5)
     if chosen.get("models"):

@@ -4,6 +4,7 @@ Runs under a Python of its own, so that torch is no dependency of the project.
 """
 
 import functools
+import importlib.util
 import json
 import os
 import pathlib
@@ -131,8 +132,18 @@ def attribution(case: dict) -> Callable[[], None]:
     return on(min((torch.contiguous_format, torch.channels_last), key=seconds))[case["method"]]
 
 
+def keep_memory() -> None:
+    """What our side does too, from the file: this Python does not have the package."""
+    file = pathlib.Path(__file__).resolve().parents[2] / "zoo" / "memory.py"
+    specification = importlib.util.spec_from_file_location("memory", file)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    module.keep_memory()
+
+
 def main() -> None:
     """Serve requests, the fields of a case with `"what"` to run, until the input ends."""
+    keep_memory()
     import torch
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
