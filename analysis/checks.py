@@ -112,6 +112,23 @@ def as_labels(labels: Any, classes: int, count: int, name: str = "labels") -> ja
     return jnp.asarray(array, jnp.int32)
 
 
+def keys(key: Any, count: int) -> jax.Array:
+    """(count,) keys, one an image: `fold_in(key, i)`.
+
+    Raises:
+      ValueError: no single key.
+
+    Example:
+      >>> keys(0, 2)
+      Traceback (most recent call last):
+      ValueError: key=0: expected one key, such as jax.random.key(0)
+    """
+    try:
+        return jax.vmap(jax.random.fold_in, (None, 0))(key, np.arange(count))
+    except (TypeError, ValueError):
+        raise ValueError(f"key={key!r}: expected one key, such as jax.random.key(0)") from None
+
+
 def form(tree: Any) -> Any:
     """Type and shape of each array of a tree, to compare and to print.
 

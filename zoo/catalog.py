@@ -3,6 +3,8 @@
 import dataclasses
 import difflib
 import fnmatch
+from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 
@@ -111,9 +113,35 @@ def variant(name: str) -> Variant:
     Raises:
       ValueError: an unknown name; the message holds the nearest known ones.
     """
-    if name not in CATALOG:
-        raise ValueError(f"unknown model {name!r}{did_you_mean(name, CATALOG)}; `zoo.list_models()` names all")
+    if not isinstance(name, str) or name not in CATALOG:
+        raise ValueError(f"unknown model {name!r}{did_you_mean(str(name), CATALOG)}; `zoo.list_models()` names all")
     return CATALOG[name]
+
+
+def _is_rate(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1
+
+
+# What the fields that many models share may be, and how to say so.
+FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "num_classes": (
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0,
+        "a non-negative integer; 0 gives features without a head",
+    ),
+    "act": (lambda value: value is None or callable(value), "a function of arrays, such as flax.linen.gelu"),
+    "norm": (
+        lambda value: callable(value) and not isinstance(value, type),
+        "an instance such as BatchNorm() or GroupNorm(8), of zoo.layers",
+    ),
+    "dropout": (_is_rate, "a rate in [0, 1)"),
+    "drop_path": (_is_rate, "a rate in [0, 1)"),
+}
+
+
+def _check(field: str, value: Any) -> None:
+    allowed, words = FIELDS.get(field, (None, ""))
+    if allowed and not allowed(value):
+        raise ValueError(f"{field}={value!r}: expected {words}")
 
 
 def create(name: str, **fields) -> nn.Module:
@@ -145,9 +173,7 @@ def create(name: str, **fields) -> nn.Module:
             raise ValueError(
                 f"{field}={value!r} cannot be hashed, which jit needs: use a tuple or a frozen dataclass"
             ) from None
-    classes = fields.get("num_classes", 1)
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 0:
-        raise ValueError(f"num_classes={classes!r}: expected a non-negative integer; 0 gives features without a head")
+        _check(field, value)
     fields = {**entry.fields, **fields}
     if isinstance(fields.get("backbone"), str):
         fields["backbone"] = create(fields["backbone"], num_classes=0)

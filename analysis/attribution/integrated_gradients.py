@@ -93,6 +93,8 @@ def integrated_gradients(
 def _baselines(baseline: Any, images: Any) -> Any:
     array = 0.0 if baseline is None else baseline
     array = array if isinstance(array, jax.Array) else np.asarray(array)
+    if not jnp.issubdtype(array.dtype, jnp.number):
+        raise ValueError(f"baseline={baseline!r}: expected a number, or an array that broadcasts to the images")
     if checks.is_concrete(array) and not np.isfinite(np.asarray(array)).all():
         raise ValueError("baseline holds NaN or infinity: expected the colour of an image that says nothing")
     try:

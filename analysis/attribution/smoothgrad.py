@@ -77,7 +77,7 @@ def smoothgrad(
         raise ValueError("smoothgrad draws noise from key=jax.random.key(...) or takes noise=: give one of them")
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
     if noise is None:
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, np.arange(len(images)))
+        keys = checks.keys(key, len(images))
         ranges = images.max((1, 2, 3)) - images.min((1, 2, 3)) if relative else np.ones(len(images), images.dtype)
         scales = jnp.asarray(sigma, images.dtype) * ranges
     else:

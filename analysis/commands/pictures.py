@@ -39,6 +39,8 @@ def read(
 
 def _pixels(file: Path) -> np.ndarray:
     """(H, W) or (H, W, C) numbers of any type."""
+    if file.is_dir():
+        raise ValueError(f"{file} is a folder: name the pictures in it, such as {file}/*.png")
     if not file.is_file():
         raise ValueError(f"no file {file}")
     try:

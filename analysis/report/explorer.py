@@ -35,7 +35,10 @@ def section(subject: Subject, findings: Findings) -> str:
         bars.append(bar)
         overlays.append(overlay)
     smaller = "" if max(subject.images.shape[1:3]) <= MOST_PIXELS else f" Reduced to {MOST_PIXELS} pixels."
-    refused = "".join(f" No {name}: {html.escape(why)}." for name, why in found.left_out.items())
+    reasons: dict[str, list[str]] = {}
+    for name, why in found.left_out.items():
+        reasons.setdefault(why, []).append(name)
+    refused = "".join(f" No {', '.join(names)}: {html.escape(why)}." for why, names in reasons.items())
     size = f"--many:{len(images)};--ratio:{images.shape[2]}/{images.shape[1]}"
     choices = _choices(subject, found, images)
     content = (

@@ -67,17 +67,6 @@ def plan(
     return Plan(parametrization, tuple(transforms), arguments, steps, first, last)
 
 
-def keys_for(key: Any, count: int) -> jax.Array:
-    """(count,) keys, one an image: `fold_in(key, i)`.
-
-    Raises:
-      ValueError: no key.
-    """
-    if not isinstance(key, jax.Array):
-        raise ValueError(f"key={key!r}: expected a key, such as jax.random.key(0)")
-    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count))
-
-
 class _Climb(NamedTuple):
     at: jax.Array
     moments: Any

@@ -72,7 +72,7 @@ def caricature(
     transforms = robust(*images.shape[1:3]) if transforms is None else transforms
     plan = ascent.plan(parametrization, transforms, regularizers, steps, learning_rate, learning_rate)
     features = output_or_layer(model, variables, images.shape[1:], layer, preprocess).activation
-    keys = ascent.keys_for(key, len(images))
+    keys = checks.keys(key, len(images))
 
     def batch(images, keys):
         objective = Partial(drive.Static(_resemblance), features, jnp.asarray(images), jnp.float32(power))

@@ -183,7 +183,7 @@ def variation_at_equal_activation(
     images = checks.as_images(images)
     layer_found = output_or_layer(model, variables, images.shape[1:], layer, preprocess)
     wanted = channels_of(channels, layer_found.channels, None)
-    objective, keys = unit(layer_found, None, wanted), ascent.keys_for(key, len(wanted))
+    objective, keys = unit(layer_found, None, wanted), checks.keys(key, len(wanted))
     gray, roughness = jnp.full((len(wanted), *images.shape[1:]), 0.5), TotalVariation(1.0, beta=1.0)
 
     def climbed(form: Parametrization) -> Climbs:

@@ -91,7 +91,7 @@ def invert(
     images = checks.as_images(images)
     plan = ascent.plan(parametrization, (), regularizers, steps, learning_rate, 0.0)
     features = output_or_layer(model, variables, images.shape[1:], layer, preprocess).activation
-    keys = ascent.keys_for(key, len(images))
+    keys = checks.keys(key, len(images))
     start = same_shape("start", start, images)
 
     def batch(images, keys, start):

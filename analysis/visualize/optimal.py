@@ -108,7 +108,7 @@ def maximize(
     found = output_or_layer(model, variables, shape, layer, preprocess)
     wanted = channels_of(channels, found.channels, None if start is None else len(start))
     unit(found, position, wanted)
-    keys = ascent.keys_for(key, len(wanted))
+    keys = checks.keys(key, len(wanted))
 
     def batch(channels, keys, start):
         objective = unit(found, position, channels)

@@ -7,10 +7,19 @@ Reference: Mahendran & Vedaldi, 2014, arXiv:1412.0035.
 """
 
 import dataclasses
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+
+def _check(weight: Any, name: str, exponent: Any, above: float) -> None:
+    """Only the numbers that a user writes: inside JAX anything can stand in a leaf."""
+    if isinstance(weight, int | float) and not 0 <= weight < math.inf:
+        raise ValueError(f"weight={weight!r}: expected a finite number of at least 0")
+    if isinstance(exponent, int | float) and not above < exponent < math.inf:
+        raise ValueError(f"{name}={exponent!r}: expected a finite exponent above {above:g}")
 
 
 @jax.tree_util.register_dataclass
@@ -24,8 +33,11 @@ class TotalVariation:
     gradual change.
 
     Attributes:
-      weight: w.
-      beta: the exponent β.
+      weight: w, at least 0.
+      beta: the exponent β, above 0.
+
+    Raises:
+      ValueError: a weight or an exponent that is not of the above.
 
     Example:
       >>> TotalVariation(1.0, beta=1.0)(jnp.array([[[[0.0], [0.5]], [[0.0], [0.5]]]])).tolist()
@@ -34,6 +46,9 @@ class TotalVariation:
 
     weight: Any
     beta: Any = 2.0
+
+    def __post_init__(self):
+        _check(self.weight, "beta", self.beta, above=0)
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """(N,) penalties."""
@@ -55,8 +70,11 @@ class AlphaNorm:
     A large α leaves a pixel free until it comes near black or white; α = 2 is the L2 penalty.
 
     Attributes:
-      weight: w.
+      weight: w, at least 0.
       alpha: the exponent α, above 1.
+
+    Raises:
+      ValueError: a weight or an exponent that is not of the above.
 
     Example:
       >>> AlphaNorm(1.0, alpha=2.0)(jnp.array([[[[0.5], [1.0]]]])).tolist()
@@ -65,6 +83,9 @@ class AlphaNorm:
 
     weight: Any
     alpha: Any = 6.0
+
+    def __post_init__(self):
+        _check(self.weight, "alpha", self.alpha, above=1)
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """(N,) penalties."""

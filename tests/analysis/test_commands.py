@@ -126,6 +126,7 @@ REFUSED = {
     "top unit": ("top-images RUN --layer head --channels 99", "channel 99: expected integers from 0 to 9"),
     "inverted layer": ("invert RUN --layers stemm", "no layer 'stemm'"),
     "no file": ("attribute RUN --image ROOT/none.png", "no file"),
+    "a folder": ("attribute RUN --image ROOT", "is a folder: name the pictures in it"),
     "no picture": ("attribute RUN --image ROOT/text.png", "text.png cannot be read as a picture"),
     "nan": ("attribute RUN --image ROOT/nan.npy", "nan.npy: images hold NaN"),
     "outside": ("attribute RUN --image ROOT/bright.npy", "bright.npy: images span [1.5, 1.5]: expected [0, 1]"),

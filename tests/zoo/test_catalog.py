@@ -122,6 +122,10 @@ def test_names_are_matched_and_sorted_by_their_numbers():
         ("resnet20", {"num_clases": 3}, "did you mean num_classes"),
         ("resnet20", {"num_classes": -1}, "num_classes=-1"),
         ("resnet20", {"blocks": [1, 1, 1]}, "use a tuple"),
+        ("resnet20", {"act": "relu"}, "act='relu': expected a function"),
+        ("resnet20", {"norm": GroupNorm}, "norm=.*GroupNorm.*: expected an instance such as"),
+        ("mobilenet_v2", {"dropout": 1.0}, r"dropout=1.0: expected a rate in \[0, 1\)"),
+        (3, {}, "unknown model 3"),
     ],
 )
 def test_wrong_requests_say_what_was_meant(name, fields, message):

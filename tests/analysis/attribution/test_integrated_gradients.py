@@ -66,6 +66,7 @@ def test_chunks_do_not_matter(logits_fn, images, labels):
         ({"steps": 2.5}, "steps=2.5: expected a positive integer"),
         ({"baseline": np.zeros((4, 4, 2))}, r"baseline of shape \(4, 4, 2\): expected a number, or what broadcasts"),
         ({"baseline": np.nan}, "baseline holds NaN"),
+        ({"baseline": "black"}, "baseline='black': expected a number, or an array"),
         ({"quadrature": "trapezoid"}, "quadrature='trapezoid' is unknown"),
         ({"channels": "mean"}, "channels='mean' is unknown"),
     ],

@@ -45,6 +45,8 @@ def test_the_noise_that_is_drawn():
         ({}, "smoothgrad draws noise from key=.* or takes noise="),
         ({"key": KEY, "noise": np.zeros((1, 5, 6, 8, 2))}, "give one of them"),
         ({"noise": np.zeros((5, 6, 8, 2))}, r"noise of shape \(5, 6, 8, 2\): expected \(samples, N, H, W, C\)"),
+        ({"key": 0}, r"key=0: expected one key, such as jax.random.key\(0\)"),
+        ({"key": jax.random.split(KEY)}, "expected one key"),
         ({"key": KEY, "samples": 0}, "samples=0: expected a positive integer"),
         ({"key": KEY, "sigma": -0.1}, "sigma=-0.1: expected a standard deviation"),
         ({"key": KEY, "average": "mean"}, "average='mean' is unknown"),

@@ -31,3 +31,17 @@ def test_gradients_are_finite_where_nothing_changes(penalty):
 
 def test_weights_are_leaves():
     assert jax.tree.leaves(TotalVariation(2.0, 1.0)) == [2.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: TotalVariation(-1.0), "weight=-1.0"),
+        (lambda: TotalVariation(1.0, beta=0.0), "beta=0.0: expected a finite exponent above 0"),
+        (lambda: AlphaNorm(float("nan")), "weight=nan"),
+        (lambda: AlphaNorm(1.0, alpha=1), "alpha=1: expected a finite exponent above 1"),
+    ],
+)
+def test_penalties_that_make_no_sense_are_refused(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
