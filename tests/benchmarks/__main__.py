@@ -1,7 +1,7 @@
 """`make bench`: our layers against `flax.linen` and PyTorch, our networks against torchvision.
 
 PyTorch is compared where there is a Python that has it (`TORCH_PYTHON`, or `.venv-torch`, made as
-`tests/goldens/make.py` says). Both sides call `zoo.keep_memory`.
+`tests/goldens/make.py` says). Both sides call `zoo.keep_memory`, or neither.
 """
 
 import argparse
@@ -26,6 +26,9 @@ def main() -> None:
         help="seconds for each contender and direction (default: layers 1.5, models 8, attribution 6)",
     )
     parser.add_argument("--batch", type=int, help="images for networks (default: 8 on a CPU, 256 elsewhere)")
+    parser.add_argument(
+        "--memory", choices=("kept", "free"), default="kept", help="whether both sides call `zoo.keep_memory`"
+    )
     given = parser.parse_args()
     suites = [given.suite] if given.suite else list(NAMES)
     chosen = {suite: [name for name in NAMES[suite] if given.only in name] for suite in suites}
@@ -33,11 +36,11 @@ def main() -> None:
         parser.error(
             f"--only {given.only!r} is part of none of {', '.join(name for suite in suites for name in NAMES[suite])}"
         )
-    kept = zoo.keep_memory()
-    torch = Torch()
+    kept = given.memory == "kept" and zoo.keep_memory()
+    torch = Torch(given.memory)
     print(
         f"jax {jax.__version__} on {jax.devices()[0].device_kind}; torch {torch.version or 'not found'}; "
-        f"freed memory {'stays with' if kept else 'leaves'} the processes"
+        f"freed memory {'is kept' if kept else 'goes back to the system'}"
     )
     if chosen.get("layers"):
         layers.table(given.only, torch, given.budget or 1.5)

@@ -66,16 +66,20 @@ def prepare(layer: nn.Module, case: Case, what: str) -> tuple[Run, float]:
 
 
 class Torch:
-    """PyTorch, if there is a Python that has it: `$TORCH_PYTHON`, or `.venv-torch` beside the sources."""
+    """PyTorch, if there is a Python that has it: `$TORCH_PYTHON`, or `.venv-torch` beside the sources.
 
-    def __init__(self) -> None:
+    Args:
+      memory: `"kept"`: its process calls `zoo.keep_memory` too; `"free"`: it does not.
+    """
+
+    def __init__(self, memory: str = "kept") -> None:
         root = pathlib.Path(__file__).resolve().parents[2]
         python = os.environ.get("TORCH_PYTHON", str(root / ".venv-torch/bin/python"))
         self.version = ""
         if pathlib.Path(python).exists():
             worker = pathlib.Path(__file__).with_name("torch_worker.py")
             self.process = subprocess.Popen(
-                [python, str(worker)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                [python, str(worker), memory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
             self.version = self._answer()
 

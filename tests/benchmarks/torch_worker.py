@@ -143,7 +143,8 @@ def keep_memory() -> None:
 
 def main() -> None:
     """Serve requests, the fields of a case with `"what"` to run, until the input ends."""
-    keep_memory()
+    if sys.argv[1:] != ["free"]:
+        keep_memory()
     import torch
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
