@@ -120,13 +120,13 @@ def variant(name: str) -> Variant:
 
 
 def _is_rate(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= value < 1
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= float(value) < 1
 
 
 # What the fields that many models share may be, and how to say so.
 FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "num_classes": (
-        lambda value: isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 0,
+        lambda value: isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 0,
         "a non-negative integer; 0 gives features without a head",
     ),
     "act": (lambda value: value is None or callable(value), "a function of arrays, such as flax.linen.gelu"),

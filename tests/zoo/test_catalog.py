@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import zoo
@@ -131,6 +132,10 @@ def test_names_are_matched_and_sorted_by_their_numbers():
 def test_wrong_requests_say_what_was_meant(name, fields, message):
     with pytest.raises(ValueError, match=message):
         zoo.create(name, **fields)
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert zoo.create("mobilenet_v2", num_classes=np.int64(7), dropout=np.float32(0.5)).num_classes == 7
 
 
 def test_equal_models_are_equal_and_hash_alike():
