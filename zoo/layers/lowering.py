@@ -14,14 +14,15 @@ only, and `jax.export` for several platforms holds each.
 | transposed, depthwise | `depthwise_transposed` | as depthwise |
 | images in patches | `folded_form` | 1.4, 2.4 |
 | images with a stride, up to 4 channels | `folded_form`, and the native kernel gradient | 1.2–2.4, 1.5–1.9 |
-| fewer than 256 channels, not 128, 7 to 64 rows | `taller_form`; adjoint of `shorter_form` | 1.3–1.4, 1.4–1.5 |
+| 7 to 64 rows, outputs no multiple of 128 | `taller_form`; adjoint of `shorter_form` | 1.2–1.8, 1.2–1.8 |
 | at least 128 outputs, 3 million numbers | kernel gradient of `lines_form` | 1, 2.0 |
 | everything else | native | 1, 1 |
 
 Max pooling has a choice of its own in `zoo.layers.max_pooling`.
 
 XLA has two libraries for ordinary convolutions on CPU. It hands them to YNNPACK whenever that can take them, which it
-cannot where the output is taller than the image; Eigen is faster with few channels, and for large kernel gradients.
+cannot where the output is taller than the image. YNNPACK shares out tiles of 64 output channels by 64 columns among the
+cores: with one tile only one of them works. Eigen shares out pixels, and is faster for large kernel gradients.
 
 The factors are those of three runs of `python -m tests.benchmarks --suite layers` on two x86 cores in float32.
 Where gradients are "by hand", forward mode (`jax.jvp`, `jax.jacfwd`) is missing, on every platform;
@@ -47,9 +48,9 @@ LEAST_CHANNELS, MOST_CONVOLUTIONS = 16, 8
 # What counts as an image rather than features.
 COLOURS = 4
 # Where XLA's choice between its two libraries for an ordinary convolution costs time: with fewer than so many
-# channels on one side, and no multiple of so many, and so many rows.
-MANY_CHANNELS, VECTOR, SHORT, TALL = 256, 128, 7, 64
-# Numbers in an output from which that choice makes the kernel gradient slow, given as many channels as above.
+# channels on one side, so many rows, and no two full tiles of outputs, or so few inputs that they take no time.
+MANY_CHANNELS, SHORT, TALL, TWO_TILES, FEW_INPUTS = 256, 7, 64, 128, 64
+# Numbers in an output from which that choice makes the kernel gradient slow, given as many channels as two tiles.
 MANY_NUMBERS = 3 << 20
 
 
@@ -108,14 +109,12 @@ def _dense(x: jax.Array, kernel: jax.Array, strides: Ints, padding: Pairs, nativ
     forward = in_x = in_kernel = native
     sizes = [n + sum(pair) - k + 1 for n, k, pair in zip(x.shape[1:], kernel_size, padding, strict=False)]
     few, most = sorted((inputs, outputs))
-    if (
-        few < MANY_CHANNELS
-        and few % VECTOR
-        and most > LEAST_CHANNELS
-        and all(SHORT <= n <= TALL for n in (sizes[0], x.shape[1]))
-    ):
-        forward, in_x = form(dense_forms.taller_form), form(dense_forms.shorter_form)
-    if outputs >= VECTOR and x.shape[0] * math.prod(sizes) * outputs >= MANY_NUMBERS:
+    if few < MANY_CHANNELS and most > LEAST_CHANNELS and all(SHORT <= n <= TALL for n in (sizes[0], x.shape[1])):
+        if outputs % TWO_TILES or inputs < FEW_INPUTS:
+            forward = form(dense_forms.taller_form)
+        if inputs % TWO_TILES or outputs < FEW_INPUTS:
+            in_x = form(dense_forms.shorter_form)
+    if outputs >= TWO_TILES and x.shape[0] * math.prod(sizes) * outputs >= MANY_NUMBERS:
         in_kernel = form(dense_forms.lines_form)
     return _choose_each(forward, in_x, in_kernel, native)(x, kernel)
 
