@@ -8,9 +8,9 @@ only, and `jax.export` for several platforms holds each.
 | case on CPU | form in `zoo.layers.forms` or `dense_forms` | native is slower by: forward, gradient |
 |---|---|---|
 | 1×1 without padding | `matmul_form` | 1.1–2.1, 1.2–3.4 |
-| depthwise, up to 81 taps | `depthwise_form`, gradients by hand | 10–34, 7–35 |
-| other groups | `merged_form`: at most 8 dense convolutions of at least 16 channels | 7, 130–160 |
-| transposed with stride, one group | `subpixel_form`, gradients by hand | 2.1–2.7, 12–23 |
+| depthwise, up to 81 taps | `depthwise_form`, gradients by hand | 14–30, 13–37 |
+| other groups | `merged_form`: at most 8 dense convolutions of at least 16 channels | 4–7, 130–190 |
+| transposed with stride, one group | `subpixel_form`, gradients by hand | 1.1–2.7, 12–29 |
 | transposed, depthwise | `depthwise_transposed` | as depthwise |
 | images in patches | `folded_form` | 1.4, 2.4 |
 | images with a stride, up to 4 channels | `folded_form`, and the native kernel gradient | 1.2–2.4, 1.5–1.9 |
