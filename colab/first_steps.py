@@ -17,7 +17,7 @@ import train
 import zoo
 from analysis import attacks
 
-zoo.keep_memory()  # on CPU under Linux: freed memory stays with the process; training takes up to 44 % less time
+zoo.keep_memory()  # on CPU under Linux: freed memory stays with the process; training takes down to half the time
 
 # %% [markdown]
 # ## What there is

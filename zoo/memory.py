@@ -2,7 +2,8 @@
 
 XLA on CPU allocates what a program needs for its intermediate results in one piece, at every call. The C library of
 Linux takes so large a piece from the system and gives it back, and the system hands it out page by page, each
-filled with zeros first. In a training step of ResNet-50 on 8 images that is 190,000 pages of 4 KiB, and 10 to 38 % of the time.
+filled with zeros first. In a training step of ResNet-50 on 8 images that is 190,000 pages of 4 KiB, and 10 to 38 %
+of the time.
 """
 
 import ctypes
@@ -21,7 +22,7 @@ def keep_memory() -> bool:
     Call it at the top of a script or notebook. After the first computation it is too late: threads that have
     allocated before go on as they did. The commands of `train` and `analysis` call it.
 
-    Results stay the same, and a training step takes up to 44 % less time (docs/benchmarks.md). What it costs: the
+    Results stay the same, and a training step takes down to half the time (docs/benchmarks.md). What it costs: the
     process holds on to the most memory that it ever had, and that can be a quarter more where large arrays of many
     sizes come and go; large arrays of zeros take memory when they are made, not when they are written to; XLA
     compiles up to a quarter longer; and half of the machine's memory is set aside as addresses, without memory behind
