@@ -17,11 +17,15 @@ with (Path(__file__).parent / "reference_counts.csv").open() as file:
 
 
 # Tracing is what costs time, and it grows with depth: of each family the network with the fewest convolutions is
-# traced always, the others by `make test-all`. Parameters are counted for all, always.
+# traced always, the others by `make test-all`. Parameters are counted always, but for the deepest siblings.
 SHALLOWEST = {
     "alexnet", "vgg11", "vgg11_bn", "googlenet", "inception_v3", "resnet18", "resnet20", "resnext50_32x4d",
     "densenet121", "mobilenet_v2", "mobilenet_v3_small", "shufflenet_v2_x0_5", "efficientnet_b0", "mnasnet0_5",
     "squeezenet1_0", "convnext_tiny", "regnet_x_400mf", "regnet_y_400mf", "fcn_resnet50", "lraspp_mobilenet_v3_large",
+}  # fmt: skip
+DEEPEST = {
+    "hrnet_w32", "hrnet_w48", "efficientnet_b4", "efficientnet_b5", "efficientnet_b6", "efficientnet_b7",
+    "efficientnet_v2_m", "efficientnet_v2_l", "densenet161", "densenet169", "densenet201",
 }  # fmt: skip
 # The published costs of these two count an auxiliary head that only training runs: a 3×3 convolution from 1,024 to
 # 256 channels and a 1×1 one to 21 classes, on maps of 65×65.
@@ -32,7 +36,9 @@ def test_every_published_name_is_catalogued():
     assert not REFERENCE.keys() - CATALOG.keys()
 
 
-@pytest.mark.parametrize("name", sorted(REFERENCE))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in DEEPEST else ()) for name in sorted(REFERENCE)]
+)
 def test_parameters_are_the_published_ones(name):
     row, entry = REFERENCE[name], CATALOG[name]
     image = jax.ShapeDtypeStruct((1, *entry.input_shape), jnp.float32)

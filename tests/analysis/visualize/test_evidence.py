@@ -65,6 +65,7 @@ def test_a_form_is_given_the_rate_that_serves_it_best_where_it_first_reaches_the
     np.testing.assert_array_equal(climbs.least_variation(np.array([2.5, 0.0])), [4, 9])
 
 
+@pytest.mark.slow
 def test_where_a_unit_likes_one_even_color_neither_form_varies():
     images, model = np.full((1, 4, 4, 1), 0.6, np.float32), nn.Conv(1, (1, 1))
     variables = {"params": {"kernel": jnp.ones((1, 1, 1, 1)), "bias": jnp.zeros(1)}}

@@ -104,6 +104,7 @@ def stripes():
     return np.broadcast_to(rows, (24, 8, 8, 1)).copy()
 
 
+@pytest.mark.slow
 def test_a_learned_prior_knows_its_images(stripes):
     denoise = learn_denoiser(stripes, KEY, steps=200, denoiser=Denoiser(features=8, depth=3), lesson=Lesson(0.2, 8))
     noise = 0.1 * jax.random.normal(KEY, stripes.shape)

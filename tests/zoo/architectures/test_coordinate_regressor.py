@@ -17,6 +17,7 @@ def squares(count, seed):
     return jnp.asarray(images), jnp.asarray((corners + 2) / 32, jnp.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coordinates", [True, False])
 def test_only_coordinates_tell_where_the_square_is(draw, coordinates):
     """Trained alike, for new images: a guess at the middle is off by 5.5 pixels in each direction."""
