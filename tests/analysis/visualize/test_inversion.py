@@ -86,7 +86,7 @@ REFUSED = {
     "nan": ({"images": np.full((1, 6, 8, 2), np.nan, np.float32)}, "NaN"),
     "range": ({"images": np.full((1, 6, 8, 2), -1.0, np.float32)}, r"expected \[0, 1\]"),
     "regularizer": ({"regularizers": (3.0,)}, "expected a sequence of functions"),
-    "key": ({"key": 0}, "key=0: expected a key"),
+    "key": ({"key": 0}, "key=0: expected one key"),
 }
 
 

@@ -148,7 +148,7 @@ REFUSED = {
     "parametrization": ({"parametrization": "furier"}, "did you mean fourier"),
     "steps": ({"steps": 0}, "steps=0"),
     "rate": ({"learning_rate": -1.0}, "learning_rate=-1.0"),
-    "key": ({"key": None}, "key=None: expected a key"),
+    "key": ({"key": None}, "key=None: expected one key"),
     "transforms": ({"transforms": ("jitter",)}, "expected a sequence of functions"),
     "shape": ({"start": (6, 8)}, r"start=\(6, 8\): expected the shape"),
     "nan": ({"start": np.full((1, *SHAPE), np.nan, np.float32)}, "NaN"),
