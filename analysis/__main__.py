@@ -72,10 +72,9 @@ def add_report(commands: Any) -> None:
 def write_report(given: argparse.Namespace, command: str) -> Path:
     """Examine a run and write its page."""
     settings = report.Settings(attacked=given.attacked, steps=given.steps, seed=given.seed)
-    out = given.out or given.run / "report" / "index.html"
-    run = train.load(given.run)
-    out.parent.mkdir(parents=True, exist_ok=True)  # what cannot be written is to be known before the minutes of work
-    return report.write(subject(run, command), out, settings)
+    return report.write(
+        subject(train.load(given.run), command), given.out or given.run / "report" / "index.html", settings
+    )
 
 
 def subject(run: train.Run, command: str) -> report.Subject:

@@ -112,6 +112,24 @@ def as_labels(labels: Any, classes: int, count: int, name: str = "labels") -> ja
     return jnp.asarray(array, jnp.int32)
 
 
+def one_key(key: Any) -> Any:
+    """A key, if it is a single one.
+
+    Raises:
+      ValueError: it is not.
+
+    Example:
+      >>> one_key(0)
+      Traceback (most recent call last):
+      ValueError: key=0: expected one key, such as jax.random.key(0)
+    """
+    try:
+        jax.eval_shape(jax.random.fold_in, key, 0)
+    except (TypeError, ValueError):
+        raise ValueError(f"key={key!r}: expected one key, such as jax.random.key(0)") from None
+    return key
+
+
 def keys(key: Any, count: int) -> jax.Array:
     """(count,) keys, one an image: `fold_in(key, i)`.
 
@@ -119,14 +137,10 @@ def keys(key: Any, count: int) -> jax.Array:
       ValueError: no single key.
 
     Example:
-      >>> keys(0, 2)
-      Traceback (most recent call last):
-      ValueError: key=0: expected one key, such as jax.random.key(0)
+      >>> keys(jax.random.key(0), 3).shape
+      (3,)
     """
-    try:
-        return jax.vmap(jax.random.fold_in, (None, 0))(key, np.arange(count))
-    except (TypeError, ValueError):
-        raise ValueError(f"key={key!r}: expected one key, such as jax.random.key(0)") from None
+    return jax.vmap(jax.random.fold_in, (None, 0))(one_key(key), np.arange(count))
 
 
 def form(tree: Any) -> Any:

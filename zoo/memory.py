@@ -33,13 +33,14 @@ def keep_memory() -> bool:
 
     Example:
       >>> import zoo
-      >>> zoo.keep_memory() in (True, False)
+      >>> zoo.keep_memory()  # doctest: +SKIP
       True
     """
     try:
         library = ctypes.CDLL(None)
-        library.gnu_get_libc_version  # noqa: B018
-    except (AttributeError, OSError, TypeError):
+    except (OSError, TypeError):
+        return False
+    if not hasattr(library, "gnu_get_libc_version"):
         return False
     # All threads share one heap, nothing comes from the system apart from it, and none of it goes back.
     for name, value in {_ARENA_MAX: 1, _MMAP_MAX: 0, _TRIM_THRESHOLD: -1}.items():

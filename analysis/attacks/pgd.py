@@ -72,7 +72,9 @@ def pgd(
         raise ValueError(f"step_size={step_size!r}: expected a length that is finite and not negative")
     logits_fn, images, goal = prepare(logits_fn, images, labels, threat, targets)
     step_size = 2.5 * threat.eps / steps if step_size is None else step_size
-    keys = _keys(key, len(images)) if random_start else None
+    if random_start and key is None:
+        raise ValueError("a random start needs a key: give key=jax.random.key(0), or random_start=False")
+    keys = checks.keys(key, len(images)) if random_start else None
 
     def attack(images, goal, keys):
         images = jnp.asarray(images)
@@ -86,12 +88,6 @@ def pgd(
         return search.best
 
     return drive.in_batches(attack, batch_size, images, goal, keys)
-
-
-def _keys(key: jax.Array | None, count: int) -> jax.Array:
-    if not isinstance(key, jax.Array):
-        raise ValueError(f"a random start needs a key, got {key!r}: give key=jax.random.key(0), or random_start=False")
-    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count))
 
 
 class _Search(NamedTuple):

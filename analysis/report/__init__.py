@@ -37,8 +37,8 @@ def write(
       ValueError: images, labels and classes that do not fit each other.
     """
     path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)  # what cannot be written is to be known before the minutes of work
     text = page(subject, examine(subject, settings or Settings(), log))
-    path.parent.mkdir(parents=True, exist_ok=True)
     # A reader never meets half a page.
     partial = path.with_suffix(".partial")
     partial.write_text(text, encoding="utf-8")

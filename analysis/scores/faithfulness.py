@@ -120,7 +120,7 @@ def infidelity(
     if maps.shape != shape:
         raise ValueError(f"maps of shape {maps.shape}: expected {images.shape} or {images.shape[:3]}")
     maps = maps.reshape(*images.shape[:3], -1)
-    keys = keys_of(key, len(images))
+    keys = checks.keys(key, len(images))
     foretold, happened = drive.in_batches(
         lambda pair: _responses(
             logits_fn,
@@ -186,7 +186,7 @@ def sensitivity(
     checks.positive("samples", samples)
     _check_scale("radius", radius)
     images = checks.as_images(images)
-    keys = keys_of(key, len(images))
+    keys = checks.keys(key, len(images))
     before = method(images, labels)
     largest = _lengths(jnp.zeros_like(before))
     for sample in range(samples):
@@ -205,21 +205,6 @@ def _nearby(images, keys, sample, radius):
 
 def _lengths(maps):
     return jnp.sqrt(jnp.sum(maps.reshape(len(maps), -1) ** 2, axis=1))
-
-
-def keys_of(key: Any, count: int) -> jax.Array:
-    """A key for each of some images, that depends on its index alone.
-
-    Raises:
-      ValueError: no key.
-
-    Example:
-      >>> keys_of(jax.random.key(0), 3).shape
-      (3,)
-    """
-    if not isinstance(key, jax.Array):
-        raise ValueError(f"key={key!r}: expected a key, such as jax.random.key(0)")
-    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count))
 
 
 def _check_scale(name, value):

@@ -72,8 +72,7 @@ def randomisation(
       (('layers_0',), [[1.0]])
     """
     checks.choice("order", order, ("cascade", "independent"))
-    if not isinstance(key, jax.Array):
-        raise ValueError(f"key={key!r}: expected a key, such as jax.random.key(0)")
+    checks.one_key(key)
     images = checks.as_images(images)
     inputs = jnp.asarray(images[:1])
     inputs = inputs if preprocess is None else preprocess(inputs)

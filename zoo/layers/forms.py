@@ -190,7 +190,7 @@ def _depthwise_kernel_gradient(
     def row(tap: jax.Array) -> jax.Array:
         """All taps of one row of the kernel; rows in a loop, so that large kernels compile in bounded time."""
         rows = tap * dilation[0] + strides[0] * jnp.arange(cotangent.shape[1])
-        # Gathered, since XLA fuses a slice that moves into the products, which are then three times slower.
+        # Gathered, since XLA fuses a slice that moves into the products, which are then up to three times slower.
         band = jnp.take(padded, rows, axis=1, mode="clip")
         inner = windows(band, (1, *kernel_size[1:]), (1, *strides[1:]), ((0, 0),) * len(strides), dilation)
         return jnp.stack([total(window) for window in inner])

@@ -7,15 +7,15 @@ only, and `jax.export` for several platforms holds each.
 
 | case on CPU | form in `zoo.layers.forms` or `dense_forms` | native is slower by: forward, gradient |
 |---|---|---|
-| 1×1 without padding | `matmul_form` | 1.1–2.1, 1.2–3.4 |
+| 1×1 without padding | `matmul_form` | 1.0–2.1, 1.3–2.6 |
 | depthwise, up to 81 taps | `depthwise_form`, gradients by hand | 14–30, 13–37 |
-| other groups | `merged_form`: at most 8 dense convolutions of at least 16 channels | 4–7, 130–190 |
-| transposed with stride, one group | `subpixel_form`, gradients by hand | 1.1–2.7, 12–29 |
+| other groups | `merged_form`: at most 8 dense convolutions of at least 16 channels | 4, 170–190 |
+| transposed with stride, one group | `subpixel_form`, gradients by hand | 1.1–1.3, 22–29 |
 | transposed, depthwise | `depthwise_transposed` | as depthwise |
-| images in patches | `folded_form` | 1.4, 2.4 |
-| images with a stride, up to 4 channels | `folded_form`, and the native kernel gradient | 1.2–2.4, 1.5–1.9 |
-| 7 to 64 rows, outputs no multiple of 128 | `taller_form`; adjoint of `shorter_form` | 1.2–1.8, 1.2–1.8 |
-| at least 128 outputs, 3 million numbers | kernel gradient of `lines_form` | 1, 2.0 |
+| images in patches | `folded_form` | 1.6–1.8, 1.9 |
+| images with a stride, up to 4 channels | `folded_form`, and the native kernel gradient | 1.1–2.6, 1.4–1.8 |
+| 7 to 64 rows, outputs no multiple of 128 | `taller_form`; adjoint of `shorter_form` | 1.3–1.5, 1.4–1.6 |
+| at least 128 outputs, 3 million numbers | kernel gradient of `lines_form` | 1, 1.6–1.7 |
 | everything else | native | 1, 1 |
 
 Max pooling has a choice of its own in `zoo.layers.max_pooling`.
@@ -24,7 +24,7 @@ XLA has two libraries for ordinary convolutions on CPU. It hands them to YNNPACK
 cannot where the output is taller than the image. YNNPACK shares out tiles of 64 output channels by 64 columns among the
 cores: with one tile only one of them works. Eigen shares out pixels, and is faster for large kernel gradients.
 
-The factors are those of three runs of `python -m tests.benchmarks --suite layers` on two x86 cores in float32.
+The factors are those of two runs of `python -m tests.benchmarks --suite layers` on two x86 cores in float32.
 Where gradients are "by hand", forward mode (`jax.jvp`, `jax.jacfwd`) is missing, on every platform;
 reverse mode, and forward mode over it (Hessian-vector products), work everywhere.
 """
@@ -48,7 +48,7 @@ LEAST_CHANNELS, MOST_CONVOLUTIONS = 16, 8
 # What counts as an image rather than features.
 COLOURS = 4
 # Where XLA's choice between its two libraries for an ordinary convolution costs time: with fewer than so many
-# channels on one side, so many rows, and no two full tiles of outputs, or so few inputs that they take no time.
+# channels on one side, so many rows, and outputs that fill no even number of tiles, or fewer than so many inputs.
 MANY_CHANNELS, SHORT, TALL, TWO_TILES, FEW_INPUTS = 256, 7, 64, 128, 64
 # Numbers in an output from which that choice makes the kernel gradient slow, given as many channels as two tiles.
 MANY_NUMBERS = 3 << 20

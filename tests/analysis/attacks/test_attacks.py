@@ -190,8 +190,8 @@ def test_attacks_inside_a_training_step(logits_fn, images, labels):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "a random start needs a key, got None: give key=jax.random.key"),
-        ({"key": 0}, "a random start needs a key, got 0"),
+        ({}, "a random start needs a key: give key=jax.random.key"),
+        ({"key": 0}, "key=0: expected one key"),
         ({"random_start": False, "restarts": 2}, "restarts=2 without a random start are all the same"),
         ({"key": KEY, "steps": 0}, "steps=0: expected a positive integer"),
         ({"key": KEY, "restarts": 0}, "restarts=0: expected a positive integer"),

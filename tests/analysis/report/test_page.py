@@ -1,3 +1,4 @@
+import dataclasses
 import html.parser
 import re
 
@@ -119,6 +120,21 @@ def test_a_subject_of_images_and_a_function_is_enough(tmp_path):
     assert [tag.get("id") for tag in reader.all("section")] == ["metrics", "mistakes", "maps", "explorer", "robustness"]
     assert "Grad-CAM" not in reader.text
     assert [file.name for file in path.parent.iterdir()] == ["index.html"]
+
+
+def test_a_reason_is_told_once_for_all_that_it_refuses(subject, findings):
+    left_out = {"CAM": "no <mean>", "Grad-CAM": "no <mean>", "deconvnet": "no rectifier"}
+    found = dataclasses.replace(findings, explorer=dataclasses.replace(findings.explorer, left_out=left_out))
+    text = Reader(report.page(subject, found)).text
+    assert "No CAM, Grad-CAM: no <mean>. No deconvnet: no rectifier." in text
+
+
+def test_a_page_that_cannot_be_written_costs_no_work(subject, tmp_path):
+    (tmp_path / "file").write_text("")
+    told = []
+    with pytest.raises(OSError, match="file"):
+        report.write(subject, tmp_path / "file" / "index.html", SETTINGS, told.append)
+    assert not told
 
 
 @pytest.mark.parametrize(

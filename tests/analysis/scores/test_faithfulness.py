@@ -96,10 +96,10 @@ def test_bad_input_is_refused(logits_fn, images, labels):
         (lambda: scores.completeness(logits_fn, images, labels, maps, baseline="black"), "baseline='black'"),
         (lambda: scores.completeness(logits_fn, images, labels + 9, maps), "there are 3 classes"),
         (lambda: scores.infidelity(logits_fn, images, labels, maps[..., None], KEY), "maps of shape"),
-        (lambda: scores.infidelity(logits_fn, images, labels, maps, None), "key=None: expected a key"),
+        (lambda: scores.infidelity(logits_fn, images, labels, maps, None), "key=None: expected one key"),
         (lambda: scores.infidelity(logits_fn, images, labels, maps, KEY, sigma=0), "sigma=0"),
         (lambda: scores.infidelity(logits_fn, images, labels, maps, KEY, samples=0), "samples=0"),
-        (lambda: scores.sensitivity(method, images, labels, 3), "key=3: expected a key"),
+        (lambda: scores.sensitivity(method, images, labels, 3), "key=3: expected one key"),
         (lambda: scores.sensitivity(method, images, labels, KEY, radius=-1), "radius=-1"),
         (lambda: scores.sensitivity(method, images, labels, KEY, samples=1.5), "samples=1.5"),
     ):
