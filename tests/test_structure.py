@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("zoo", "train", "analysis")
+PACKAGES = ("convzoo", "zoo", "train", "analysis")
 ALLOWED = {
-    "zoo": {"zoo"},
-    "train": {"train", "zoo", "analysis.attacks", "analysis.defences"},
-    "analysis": {"analysis"},
+    "convzoo": {"convzoo"},
+    "zoo": {"convzoo", "zoo"},
+    "train": {"convzoo", "train", "zoo", "analysis.attacks", "analysis.defences"},
+    "analysis": {"convzoo", "analysis"},
 }
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path

@@ -1,0 +1,63 @@
+"""Command lines: one parser style, errors in one line, and the `convzoo` command that dispatches to the packages."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from convzoo.checks import did_you_mean
+
+FAILURE = 2
+"""Exit code of a command that was refused."""
+
+PACKAGES = ("zoo", "train", "analysis")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that answers a wrong line with one line, and takes no abbreviations."""
+
+    def __init__(self, *args, **settings):
+        super().__init__(*args, **{"allow_abbrev": False, **settings})
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line instead of the whole usage, and exit with 2."""
+        print(f"error: {message}; `{self.prog} --help` lists all options", file=sys.stderr)
+        raise SystemExit(FAILURE)
+
+
+def answer(command: Callable[[], int | None], refusals: tuple[type[BaseException], ...] = ()) -> int:
+    """Run a command and turn what users can cause into one line on stderr.
+
+    Args:
+      command: does the work; None counts as exit code 0.
+      refusals: exceptions beside ValueError, FloatingPointError and OSError that become one line.
+
+    Returns:
+      The exit code: 0, the command's own, or 2 for a refusal.
+    """
+    refused = (ValueError, FloatingPointError, OSError, *refusals)
+    try:
+        return command() or 0
+    except BrokenPipeError:
+        return 0  # `| head` has seen enough
+    except refused as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILURE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`convzoo zoo|train|analysis ...` is `python -m zoo|train|analysis ...`."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    usage = f"usage: convzoo {'|'.join(PACKAGES)} ...\n\n" + "\n".join(
+        f"  convzoo {package:<9} the same as `python -m {package}`" for package in PACKAGES
+    )
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage)
+        return 0 if arguments else FAILURE
+    package, *rest = arguments
+    if package not in PACKAGES:
+        hint = did_you_mean(package, PACKAGES)
+        print(f"error: unknown command {package!r}{hint}; there are {', '.join(PACKAGES)}", file=sys.stderr)
+        return FAILURE
+    return importlib.import_module(f"{package}.__main__").main(rest)

@@ -1,0 +1,96 @@
+"""Files and folders that appear complete or not at all, and their digests."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+SUFFIX = ".unfinished"
+"""Ends the name of a file or folder that is still being written; the name starts with a dot."""
+
+
+def write(path: str | Path, content: str | bytes) -> Path:
+    """Write a file so that a crash at any moment leaves the old contents or the new, never a part.
+
+    Args:
+      path: of the file; its folder must exist.
+      content: text, written as UTF-8, or bytes.
+
+    Returns:
+      The path.
+
+    Raises:
+      OSError: the disk refuses.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     write(f"{folder}/note.txt", "done").read_text()
+      'done'
+    """
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+    return Path(path)
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A context that gives a temporary path beside `path`, and moves what is written there to `path` at its end.
+
+    The new file or folder replaces an old one of the same name. If the block raises, nothing changes.
+
+    Raises:
+      OSError: the disk refuses.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}{SUFFIX}")
+    try:
+        yield unfinished
+        if unfinished.is_dir() and path.exists():
+            # A folder cannot be replaced in one step: set the old one aside first.
+            old = path.with_name(f".{path.name}.{os.getpid()}.old{SUFFIX}")
+            path.rename(old)
+            unfinished.rename(path)
+            shutil.rmtree(old)
+        else:
+            os.replace(unfinished, path)
+    finally:
+        remove(unfinished)
+
+
+def remove(path: str | Path) -> None:
+    """Remove a file or a folder with all it holds; nothing happens where there is none."""
+    path = Path(path)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what interrupted writers have left in a folder."""
+    for leftover in folder.glob(f".*{SUFFIX}"):
+        remove(leftover)
+
+
+def sha256(content: Path | bytes | str) -> str:
+    """SHA-256 of a file, of bytes or of text, as 64 hexadecimal digits.
+
+    Example:
+      >>> sha256(b"")[:8]
+      'e3b0c442'
+    """
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def sha256_of_folder(folder: Path) -> dict[str, str]:
+    """{relative path: SHA-256} of all files below a folder, sorted by path."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
