@@ -36,7 +36,7 @@ def answer(command: Callable[[], int | None], refusals: tuple[type[BaseException
     Returns:
       The exit code: 0, the command's own, or 2 for a refusal.
     """
-    refused = (ValueError, FloatingPointError, OSError, *refusals)
+    refused: tuple[type[BaseException], ...] = (ValueError, FloatingPointError, OSError, *refusals)
     try:
         return command() or 0
     except BrokenPipeError:
