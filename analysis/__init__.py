@@ -8,7 +8,7 @@ found = analysis.maximize(model, variables, (32, 32, 3), "stage3", [0, 1], key=k
 adversarial = attacks.pgd(logits_fn, images, labels, attacks.Linf(8 / 255), key=key)
 """
 
-from analysis import attacks, drive, scores, taps
+from analysis import attacks, execution, metrics, taps
 from analysis.attribution import (
     cam,
     deconvnet,
@@ -54,7 +54,7 @@ __all__ = [
     "class_selectivity",
     "colour_selectivity",
     "deconvnet",
-    "drive",
+    "execution",
     "exemplar_figure",
     "filter_map",
     "grad_cam",
@@ -71,12 +71,12 @@ __all__ = [
     "kernel_report",
     "learn_denoiser",
     "maximize",
+    "metrics",
     "neurons",
     "occlusion",
     "receptive_boxes",
     "saliency",
     "score_cam",
-    "scores",
     "smoothgrad",
     "specialization",
     "taps",

@@ -24,10 +24,10 @@ import numpy as np
 
 import train
 import zoo
-from analysis import checks, drive, report
+from analysis import checks, execution, report
 from analysis.commands import attribute, invert, maximize, options, pictures, top_images
 from analysis.commands.source import Source
-from analysis.inside import Inside
+from analysis.network import Network
 from analysis.understanding import watermark, watermark_page
 from train import metrics
 from train.datasets import Split, scenes
@@ -102,7 +102,7 @@ def subject(run: train.Run, command: str) -> report.Subject:
         images=data.test.images,
         labels=data.test.labels,
         logits_fn=zoo.logits_fn(run.model, run.variables, run.preprocess),
-        inside=Inside(run.model, run.variables, run.preprocess),
+        network=Network(run.model, run.variables, run.preprocess),
         facts=facts,
         history=run.metrics,
         per_class=metrics.per_class,
@@ -147,7 +147,7 @@ def of_run(path: Path) -> tuple[Source, Callable]:
     data = run.dataset
     found = Source(
         title=f"{run.config.model} on {run.config.dataset}",
-        inside=Inside(run.model, run.variables, run.preprocess),
+        network=Network(run.model, run.variables, run.preprocess),
         image_shape=data.image_shape,
         folder=path / "analysis",
         images=data.test.images,
@@ -171,7 +171,7 @@ def of_weights(name: str, weights: str | None) -> tuple[Source, Callable]:
     shape = shape if preprocess.size is None else (preprocess.size, preprocess.size, shape[2])
     found = Source(
         title=name,
-        inside=Inside(model, variables, preprocess),
+        network=Network(model, variables, preprocess),
         image_shape=shape,
         folder=Path(),
         images=np.zeros((0, *shape), np.float32),
@@ -235,7 +235,7 @@ def trained(given: argparse.Namespace, name: str, mark: str, tests: dict[str, Sp
     logits_fn = zoo.logits_fn(run.model, run.variables, run.preprocess)
     accuracy = {}
     for kind, test in tests.items():
-        logits = drive.in_batches(lambda images: drive.call(logits_fn, images), 100, test.images)
+        logits = execution.in_batches(lambda images: execution.call(logits_fn, images), 100, test.images)
         accuracy[f"mark {kind}"] = float(np.mean(logits.argmax(1) == test.labels))
     return watermark.Subject(run.model, run.variables, run.preprocess, accuracy)
 

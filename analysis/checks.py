@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.errors import FlaxError
 
-from analysis import drive
+from analysis import execution
 
 
 def inputs(logits_fn: Callable, images: Any, labels: Any) -> tuple[jax.tree_util.Partial, Any, jax.Array]:
@@ -30,7 +30,7 @@ def inputs(logits_fn: Callable, images: Any, labels: Any) -> tuple[jax.tree_util
     Raises:
       ValueError: anything of the above that does not hold.
     """
-    function = drive.as_argument(logits_fn)
+    function = execution.as_argument(logits_fn)
     checked = as_images(images)
     return function, checked, as_labels(labels, classes_of(function, checked), len(checked))
 
@@ -72,7 +72,7 @@ def classes_of(logits_fn: jax.tree_util.Partial, images: Any) -> int:
     """
     one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
     try:
-        logits = jax.eval_shape(drive.call, logits_fn, one)
+        logits = jax.eval_shape(execution.call, logits_fn, one)
     except (TypeError, FlaxError) as error:
         raise ValueError(f"the logits function does not take images of shape {one.shape}: {error}") from error
     is_array = isinstance(logits, jax.ShapeDtypeStruct)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 
 from analysis import attribution, checks
-from analysis.inside import Inside
+from analysis.network import Network
 
 
 class Method(NamedTuple):
@@ -130,7 +130,7 @@ METHODS: dict[str, Method] = {
 def explainer(
     name: str,
     logits_fn: Callable[[jax.Array], jax.Array],
-    inside: Inside | None = None,
+    network: Network | None = None,
     layer: str | None = None,
     key: jax.Array | None = None,
     batch_size: int | None = 32,
@@ -140,7 +140,7 @@ def explainer(
     Args:
       name: of a function of `analysis.attribution`.
       logits_fn: (N, H, W, C) images in [0, 1] → (N, classes) logits.
-      inside: the same as a model, for the methods that look into it; None: they are refused.
+      network: the same as a model, for the methods that look into it; None: those are refused.
       layer: of the methods that take one; None: their own default.
       key: from `jax.random.key`, for the methods that draw; None: `jax.random.key(0)`.
       batch_size: images, copies or windows held at once; None: all.
@@ -149,7 +149,7 @@ def explainer(
       (images, labels) → (N, H, W) maps.
 
     Raises:
-      ValueError: an unknown name, or a method that needs the inside where there is none.
+      ValueError: an unknown name, or a method that needs a network where there is only a function.
 
     Example:
       >>> import jax.numpy as jnp
@@ -159,7 +159,7 @@ def explainer(
     """
     checks.choice("method", name, METHODS)
     method = METHODS[name]
-    if method.of_model and inside is None:
+    if method.of_model and network is None:
         raise ValueError(f"{name} looks into a model, and all that was given is a function of images")
     settings: dict[str, Any] = {"batch_size": batch_size}
     if method.of_layer:
@@ -168,6 +168,6 @@ def explainer(
         settings["key"] = jax.random.key(0) if key is None else key
     if not method.of_model:
         return lambda images, labels: method.function(logits_fn, images, labels, **settings)
-    assert inside is not None
-    model, variables, preprocess = inside
+    assert network is not None
+    model, variables, preprocess = network
     return lambda images, labels: method.function(model, variables, images, labels, preprocess=preprocess, **settings)

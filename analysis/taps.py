@@ -22,7 +22,7 @@ from flax.errors import FlaxError
 from flax.traverse_util import flatten_dict
 from jax.tree_util import Partial
 
-from analysis import checks, drive
+from analysis import checks, execution
 
 
 def list(model: nn.Module, variables: Any, inputs: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def list(model: nn.Module, variables: Any, inputs: Any) -> dict[str, Any]:
       >>> list(model, jax.eval_shape(model.init, jax.random.key(0), image), image)["layers_0"].shape
       (1, 6, 6, 8)
     """
-    _, activations = jax.eval_shape(_shapes, drive.Static(model), variables, inputs)
+    _, activations = jax.eval_shape(_shapes, execution.Static(model), variables, inputs)
     return {path: calls[-1] for activation in activations for path, calls in activation.items()}
 
 
@@ -58,11 +58,11 @@ def input_form(images: Any, preprocess: Callable[[jax.Array], jax.Array] | None 
       (1, 3, 3, 3)
     """
     one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
-    return one if preprocess is None else jax.eval_shape(drive.call, drive.as_argument(preprocess), one)
+    return one if preprocess is None else jax.eval_shape(execution.call, execution.as_argument(preprocess), one)
 
 
 @functools.partial(jax.jit, static_argnames="model")
-def _shapes(model: drive.Static, variables: Any, inputs: Any) -> tuple[Any, Any]:
+def _shapes(model: execution.Static, variables: Any, inputs: Any) -> tuple[Any, Any]:
     return _captured(model.value, variables, inputs)  # only ever traced; jit remembers the trace
 
 
@@ -238,8 +238,8 @@ def logits_fn(model: nn.Module, variables: Any, preprocess: Callable[[jax.Array]
     Returns:
       `images -> logits`.
     """
-    preprocess = None if preprocess is None else drive.as_argument(preprocess)
-    return Partial(_Forward(drive.Static(model)), variables, preprocess)
+    preprocess = None if preprocess is None else execution.as_argument(preprocess)
+    return Partial(_Forward(execution.Static(model)), variables, preprocess)
 
 
 def neurons(
@@ -274,15 +274,15 @@ def neurons(
     """
     if at is not None and [isinstance(entry, int | np.integer) for entry in np.atleast_1d(at)] != [True, True]:
         raise ValueError(f"at={at!r}: expected a row and a column, or None for the mean of each channel")
-    preprocess = None if preprocess is None else drive.as_argument(preprocess)
-    return Partial(_Neurons(drive.Static(model), layer, None if at is None else (*at,)), variables, preprocess)
+    preprocess = None if preprocess is None else execution.as_argument(preprocess)
+    return Partial(_Neurons(execution.Static(model), layer, None if at is None else (*at,)), variables, preprocess)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Neurons:
     """The channels of a layer; a class so that equal layers of equal models are equal functions."""
 
-    model: drive.Static
+    model: execution.Static
     layer: str
     at: tuple[int, int] | None
 
@@ -308,7 +308,7 @@ class _Neurons:
 class _Forward:
     """A model's output in test mode; a class so that equal models are equal functions."""
 
-    model: drive.Static
+    model: execution.Static
 
     def __call__(self, variables: Any, preprocess: Partial | None, images: jax.Array, **settings: Any) -> Any:
         model = self.model.value
@@ -330,7 +330,7 @@ def _captured(model: nn.Module, variables: Any, inputs: jax.Array) -> tuple[jax.
     def inner_call(module, method):
         return method == "__call__" and bool(module.path)
 
-    logits, state = _Forward(drive.Static(model))(
+    logits, state = _Forward(execution.Static(model))(
         variables, None, inputs, capture_intermediates=inner_call, mutable=["intermediates"]
     )
     captured = flatten_dict(state.get("intermediates", {}))

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from analysis import drive
+from analysis import execution
 from analysis.attacks.objective import climb, prepare
 from analysis.attacks.threat import Threat
 
@@ -49,7 +49,7 @@ def fgsm(
       0.25
     """
     logits_fn, images, goal = prepare(logits_fn, images, labels, threat, targets)
-    return drive.in_batches(lambda images, goal: _fgsm(logits_fn, images, goal, threat), batch_size, images, goal)
+    return execution.in_batches(lambda images, goal: _fgsm(logits_fn, images, goal, threat), batch_size, images, goal)
 
 
 @jax.jit

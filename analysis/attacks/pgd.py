@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import checks, drive
+from analysis import checks, execution
 from analysis.attacks.objective import climb, prepare, within
 from analysis.attacks.threat import Threat
 
@@ -83,11 +83,11 @@ def pgd(
         for restart in range(restarts):
             if random_start:
                 search = search._replace(at=_start(images, keys, restart, threat))
-            search = drive.iterate(_step, search, steps, logits_fn, images, goal, threat, step_size)
+            search = execution.iterate(_step, search, steps, logits_fn, images, goal, threat, step_size)
             search = _look(search, logits_fn, goal)
         return search.best
 
-    return drive.in_batches(attack, batch_size, images, goal, keys)
+    return execution.in_batches(attack, batch_size, images, goal, keys)
 
 
 class _Search(NamedTuple):

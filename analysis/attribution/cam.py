@@ -12,8 +12,9 @@ import jax
 from jax.extend import core
 from jax.tree_util import Partial
 
-from analysis import checks, drive, programs, taps
+from analysis import checks, execution, taps
 from analysis.attribution.grad_cam import is_spatial, layer_map, spatial_layer
+from convzoo import jaxprs
 
 
 def cam(
@@ -61,11 +62,11 @@ def cam(
       [[[0.0, 8.0]]]
     """
     images = checks.as_images(images)
-    preprocess = None if preprocess is None else drive.as_argument(preprocess)
+    preprocess = None if preprocess is None else execution.as_argument(preprocess)
     inputs = taps.input_form(images, preprocess)
     path = averaged_layer(model, variables, inputs, layer)
     return layer_map(
-        Partial(drive.Static(_times_places)),
+        Partial(execution.Static(_times_places)),
         model,
         variables,
         images,
@@ -106,7 +107,7 @@ def averaged_layer(model: nn.Module, variables: Any, inputs: Any, layer: str | N
         layer = next((path for path in reversed(forms) if is_spatial(forms[path])), None)
     path = spatial_layer(model, variables, inputs, layer)
 
-    program = programs.trace(Partial(_Tail(drive.Static(model), path), variables), inputs, forms[path])
+    program = jaxprs.trace(Partial(_Tail(execution.Static(model), path), variables), inputs, forms[path])
     states = [*[None] * (len(program.jaxpr.invars) - 1), MAPS]
     reached = _walk(program, states)[0]
     if reached is not MEAN:
@@ -122,7 +123,7 @@ def averaged_layer(model: nn.Module, variables: Any, inputs: Any, layer: str | N
 class _Tail:
     """The logits as a function of a layer's activation; a class so that equal tails are equal functions."""
 
-    model: drive.Static
+    model: execution.Static
     path: str
 
     def __call__(self, variables: Any, inputs: jax.Array, activation: jax.Array) -> jax.Array:
@@ -153,10 +154,10 @@ def _walk(program: Any, states: list, path: str = "") -> list:
     known = dict(zip(jaxpr.invars, states, strict=True))
     for equation in jaxpr.eqns:
         given = [None if isinstance(atom, core.Literal) else known.get(atom) for atom in equation.invars]
-        inner = programs.inside(equation)
+        inner = jaxprs.inner_program(equation)
         if all(state is None for state in given):
             continue
-        here = programs.module_of(equation, path)
+        here = jaxprs.scope_of(equation, path)
         if inner is None:
             results = [_step(equation, given, here)] * len(equation.outvars)
         else:
@@ -174,7 +175,7 @@ def _step(equation: core.JaxprEqn, given: list, path: str) -> Any:
         others = [atom for atom, state in zip(equation.invars, given, strict=True) if state is None]
         if name == "reduce_sum" and equation.params["axes"] == (1, 2):
             return MEAN
-        if name in ("convert_element_type", "copy") or (name == "max" and programs.literal(others[0]) == 0):
+        if name in ("convert_element_type", "copy") or (name == "max" and jaxprs.literal(others[0]) == 0):
             return MAPS
     elif name in (*_MOVES, *_SUMS) or (name in _PRODUCTS and given.count(None) == 1 and (name != "div" or given[0])):
         return MEAN

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
-from analysis import checks, drive, taps
+from analysis import checks, execution, taps
 from analysis.attribution.reduction import Score, check_score, score_of
 from analysis.numerics import at_least_float32
 
@@ -67,7 +67,7 @@ def grad_cam(
       [[[0.0, 4.0]]]
     """
     return layer_map(
-        Partial(drive.Static(_mean_gradient)),
+        Partial(execution.Static(_mean_gradient)),
         model,
         variables,
         images,
@@ -125,7 +125,7 @@ def grad_cam_plus_plus(
     Reference: Chattopadhyay, Sarkar, Howlader & Balasubramanian, 2017, arXiv:1710.11063.
     """
     return layer_map(
-        Partial(drive.Static(_counted_gradient), epsilon),
+        Partial(execution.Static(_counted_gradient), epsilon),
         model,
         variables,
         images,
@@ -170,10 +170,10 @@ def layer_map(
     """
     check_score(score)
     checks.choice("resize", resize, RESIZE)
-    preprocess = None if preprocess is None else drive.as_argument(preprocess)
+    preprocess = None if preprocess is None else execution.as_argument(preprocess)
     _, images, labels = checks.inputs(taps.logits_fn(model, variables, preprocess), images, labels)
-    static = drive.Static(model)
-    return drive.in_batches(
+    static = execution.Static(model)
+    return execution.in_batches(
         lambda images, labels: _layer_map(
             weigh, static, variables, preprocess, images, labels, layer, score, relu, resize
         ),

@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 from jax.tree_util import Partial
 
-from analysis import checks, drive, taps
+from analysis import checks, execution, taps
 from analysis.attribution.rectifiers import own_rectifier
 from analysis.attribution.reduction import Channels, Score
 from analysis.attribution.saliency import saliency
@@ -116,7 +116,7 @@ def deconvnet(
 def _backward(rule, model, variables, images, labels, preprocess, layer, at, channels, score, batch_size):
     if layer is None and at is not None:
         raise ValueError(f"at={at!r} is a place in a layer: give layer= as well")
-    preprocess = None if preprocess is None else drive.as_argument(preprocess)
+    preprocess = None if preprocess is None else execution.as_argument(preprocess)
     changed = with_rule(rule, model, variables, checks.as_images(images), preprocess)
     if layer is None:
         function = taps.logits_fn(changed, variables, preprocess)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import flax.linen as nn
 import jax
 
-from analysis import checks, drive, taps
+from analysis import checks, execution, taps
 from analysis.attribution.grad_cam import grad_cam
 from analysis.attribution.guided_backprop import with_rule
 from analysis.attribution.reduction import Channels, Score, check_channels, over_channels
@@ -58,7 +58,7 @@ def guided_grad_cam(
     """
     check_channels(channels)
     checks.choice("resize", resize, ("bilinear", "nearest"))
-    preprocess = None if preprocess is None else drive.as_argument(preprocess)
+    preprocess = None if preprocess is None else execution.as_argument(preprocess)
     guided = with_rule("guided", model, variables, checks.as_images(images), preprocess)
     places = grad_cam(model, variables, images, labels, layer, preprocess, score, resize=resize, batch_size=batch_size)
     pixels = saliency(taps.logits_fn(guided, variables, preprocess), images, labels, None, score, batch_size)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import checks, drive
+from analysis import checks, execution
 from analysis.attribution.reduction import Channels, Score, check_channels, check_score, over_channels
 from analysis.attribution.saliency import gradient_of
 
@@ -77,7 +77,7 @@ def integrated_gradients(
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
     baselines = _baselines(baseline, images)
     points, weights = (part.astype(images.dtype) for part in QUADRATURES[quadrature](steps))
-    sums = drive.sum_over_samples(
+    sums = execution.sum_over_samples(
         lambda step, images, baselines, labels: _on_the_way(
             logits_fn, images, baselines, labels, points[step], weights[step], score
         ),

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import checks, drive
+from analysis import checks, execution
 from analysis.attribution.reduction import Score, check_score, score_of
 
 Extent = int | tuple[int, int] | None
@@ -74,7 +74,7 @@ def occlusion(
         raise ValueError(f"fill of shape {filling.shape}: expected one number, or one for each of {channels} channels")
     corners = [(top, left, top + extents[0], left + extents[1]) for top in tops for left in lefts]
     boxes = np.array([(0, 0, 0, 0), *corners])  # the first hides nothing
-    scores = drive.in_batches(
+    scores = execution.in_batches(
         lambda pair: _scores(
             logits_fn, images[pair // len(boxes)], labels[pair // len(boxes)], boxes[pair % len(boxes)], filling, score
         ),
@@ -86,7 +86,7 @@ def occlusion(
         ((starts[:, None] <= pixel) & (pixel < starts[:, None] + extent)).astype(drops.dtype)
         for starts, extent, pixel in zip((tops, lefts), extents, map(np.arange, sizes), strict=True)
     )
-    return drive.in_batches(lambda drops: _average(drops, rows, columns), batch_size, drops)
+    return execution.in_batches(lambda drops: _average(drops, rows, columns), batch_size, drops)
 
 
 def _windows(

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
-from analysis import programs, taps
+from analysis import taps
+from convzoo import jaxprs
 
 RECTIFIERS = (nn.relu, nn.relu6)
 # What moves numbers without changing them.
@@ -44,7 +45,7 @@ def own_rectifier(model: nn.Module, variables: Any, inputs: Any) -> Callable[[ja
 
     def program(act):
         changed = model.clone(act=act) if act else model
-        return programs.trace(taps.logits_fn(changed, variables), inputs)
+        return jaxprs.trace(taps.logits_fn(changed, variables), inputs)
 
     bare = program(_identity)
     left = _rectifiers(bare)
@@ -67,22 +68,22 @@ def _identity(x: jax.Array) -> jax.Array:
 
 def _signature(program: core.ClosedJaxpr) -> list[tuple]:
     return [
-        (step.primitive.name, *(str(atom.aval) for atom in step.outvars), *map(programs.literal, step.invars))
-        for _, step in programs.equations(program)
+        (step.primitive.name, *(str(atom.aval) for atom in step.outvars), *map(jaxprs.literal, step.invars))
+        for _, step in jaxprs.equations(program)
     ]
 
 
 def _rectifiers(program: core.ClosedJaxpr) -> list[str]:
     """The modules in which numbers are cut at zero, or bent there."""
-    steps = [*programs.equations(program)]
+    steps = [*jaxprs.equations(program)]
     zeros: set = set()
     signs: set = set()
     found: list[str] = []
     for index, (path, step) in enumerate(steps):
         kind = step.primitive.name
         floating = any(jnp.issubdtype(getattr(atom.aval, "dtype", bool), jnp.floating) for atom in step.invars)
-        zero = [programs.literal(atom) == 0 or _in(atom, zeros) for atom in step.invars]
-        inner = programs.inside(step)
+        zero = [jaxprs.literal(atom) == 0 or _in(atom, zeros) for atom in step.invars]
+        inner = jaxprs.inner_program(step)
         if inner is not None:
             given = getattr(inner, "jaxpr", inner).invars
             zeros.update(own for own, is_zero in zip(given, zero[-len(given) :], strict=True) if is_zero)

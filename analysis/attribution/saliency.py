@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from analysis import checks, drive
+from analysis import checks, execution
 from analysis.attribution.reduction import Channels, Score, check_channels, check_score, over_channels, score_of
 
 
@@ -48,7 +48,7 @@ def saliency(
     check_channels(channels)
     check_score(score)
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
-    return drive.in_batches(
+    return execution.in_batches(
         lambda images, labels: _saliency(logits_fn, images, labels, channels, score), batch_size, images, labels
     )
 
@@ -86,7 +86,7 @@ def input_times_gradient(
     check_channels(channels)
     check_score(score)
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
-    return drive.in_batches(
+    return execution.in_batches(
         lambda images, labels: _times_input(logits_fn, images, labels, channels, score), batch_size, images, labels
     )
 

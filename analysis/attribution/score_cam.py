@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import checks, drive, taps
+from analysis import checks, execution, taps
 from analysis.attribution.grad_cam import RESIZE, finished, spatial_layer
 from analysis.attribution.reduction import Score, check_score, score_of
 from analysis.numerics import at_least_float32
@@ -58,10 +58,10 @@ def score_cam(
     """
     check_score(score)
     checks.choice("resize", resize, RESIZE)
-    preprocess = None if preprocess is None else drive.as_argument(preprocess)
+    preprocess = None if preprocess is None else execution.as_argument(preprocess)
     _, images, labels = checks.inputs(taps.logits_fn(model, variables, preprocess), images, labels)
-    static = drive.Static(model)
-    activations = drive.in_batches(
+    static = execution.Static(model)
+    activations = execution.in_batches(
         lambda images: _activation(static, variables, preprocess, images, layer), batch_size, images
     )
     count, channels = len(images), activations.shape[-1]
@@ -72,8 +72,8 @@ def score_cam(
             static, variables, preprocess, images[image], labels[image], activations[image, :, :, channel], score
         )
 
-    scores = drive.in_batches(masked, batch_size, np.arange(count * channels)).reshape(count, channels)
-    return drive.in_batches(
+    scores = execution.in_batches(masked, batch_size, np.arange(count * channels)).reshape(count, channels)
+    return execution.in_batches(
         lambda scores, activations, images: _weighted(scores, activations, images, relu, resize),
         batch_size,
         scores,

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import checks, drive
+from analysis import checks, execution
 from analysis.attribution.reduction import Channels, Score, check_channels, check_score, over_channels
 from analysis.attribution.saliency import gradient_of
 
@@ -90,7 +90,7 @@ def smoothgrad(
         drawn = _draw(keys[row], sample, scales[row], images) if noise is None else noise[sample, row]
         return _of_copies(logits_fn, images, drawn, labels, average, score)
 
-    sums = drive.sum_over_samples(of_copies, samples, batch_size, np.arange(len(images)), images, labels)
+    sums = execution.sum_over_samples(of_copies, samples, batch_size, np.arange(len(images)), images, labels)
     return over_channels(sums / samples, channels)
 
 

@@ -51,7 +51,7 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
     for name in methods:
         checks.choice("method", name, METHODS)
     if given.layer is not None:
-        source.inside.spatial_layer(source.image_shape, given.layer)
+        source.network.spatial_layer(source.image_shape, given.layer)
     source = source.chosen(given.images, given.count)
     shares = source.probabilities(given.batch_size)
     targets = shares.argmax(1)
@@ -60,7 +60,7 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
     maps = {}
     for name in methods:
         method = explainer(
-            name, source.inside.logits_fn, source.inside, given.layer, jax.random.key(given.seed), given.batch_size
+            name, source.network.logits_fn, source.network, given.layer, jax.random.key(given.seed), given.batch_size
         )
         try:
             maps[name] = np.asarray(method(source.images, targets.astype(np.int32)))
@@ -76,7 +76,7 @@ def _figure(source: Source, shares: np.ndarray, targets: np.ndarray, maps: dict[
     from analysis.commands import figures
 
     if any(METHODS[name].of_layer for name in maps):
-        layer = source.inside.spatial_layer(source.image_shape, layer)
+        layer = source.network.spatial_layer(source.image_shape, layer)
     rows = [
         figures.Row(
             METHODS[name].label + (f", {layer}" if METHODS[name].of_layer else ""),

@@ -40,8 +40,8 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
 
     path = options.figure_path(given, source, "invert")
     source = source.chosen(given.images, given.count)
-    model, variables, preprocess = source.inside
-    layers = given.layers or source.inside.depths(source.image_shape, most=6) or (None,)
+    model, variables, preprocess = source.network
+    layers = given.layers or source.network.depths(source.image_shape, most=6) or (None,)
     for layer in layers:  # all names, before anything is computed
         units.output_or_layer(model, variables, source.image_shape, layer, preprocess)
     rows = [figures.Tile("image", source.images, list(source.names))]

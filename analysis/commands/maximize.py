@@ -41,7 +41,7 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
       ValueError: an option that does not fit the model.
     """
     path = options.figure_path(given, source, f"maximize-{given.layer or 'classes'}")
-    model, variables, preprocess = source.inside
+    model, variables, preprocess = source.network
     place = units.output_or_layer(model, variables, source.image_shape, given.layer, preprocess)
     channels = given.channels or tuple(range(min(MOST, place.channels)))
     found = optimal.maximize(

@@ -7,8 +7,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from analysis import checks, drive
-from analysis.inside import Inside
+from analysis import checks, execution
+from analysis.network import Network
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class Source:
 
     Attributes:
       title: what the model is called in a figure.
-      inside: the model.
+      network: the model.
       image_shape: (H, W, C) that it takes.
       folder: where files go by default.
       images: (N, H, W, C) in [0, 1]; N may be 0 for commands that need none.
@@ -27,7 +27,7 @@ class Source:
     """
 
     title: str
-    inside: Inside
+    network: Network
     image_shape: tuple[int, int, int]
     folder: Path
     images: np.ndarray
@@ -60,8 +60,8 @@ class Source:
 
     def probabilities(self, batch_size: int = 32) -> np.ndarray:
         """(N, K) softmax of the images' logits."""
-        images, function = checks.as_images(self.images), self.inside.logits_fn
-        logits = drive.in_batches(lambda images: drive.call(function, images), batch_size, images)
+        images, function = checks.as_images(self.images), self.network.logits_fn
+        logits = execution.in_batches(lambda images: execution.call(function, images), batch_size, images)
         return np.asarray(jax.nn.softmax(logits.astype("float32")))
 
     def class_name(self, number: int) -> str:

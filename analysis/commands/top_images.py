@@ -40,8 +40,8 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
     from analysis.commands import figures
 
     source = source.chosen(given.images, len(source.images))
-    model, variables, preprocess = source.inside
-    layer = given.layer or source.inside.spatial_layer(source.image_shape)
+    model, variables, preprocess = source.network
+    layer = given.layer or source.network.spatial_layer(source.image_shape)
     path = options.figure_path(given, source, f"top-images-{layer}")
     place = find_layer(model, variables, source.images, layer, preprocess)
     top = exemplars.top_images(

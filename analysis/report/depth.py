@@ -68,9 +68,9 @@ def dig(subject: Subject, settings: Settings, log: Callable[[str], None]) -> Dep
       log: told what is being done, a line at a time.
     """
     layers = subject.depths(settings.layers)
-    if subject.inside is None or not layers:
+    if subject.network is None or not layers:
         return None
-    model, variables, preprocess = subject.inside
+    model, variables, preprocess = subject.network
     images, labels = subject.images[: settings.searched], np.asarray(subject.labels)[: settings.searched]
     inverted = np.arange(min(settings.inverted, len(images)))
     key = jax.random.key(settings.seed)

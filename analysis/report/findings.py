@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import attacks, drive
+from analysis import attacks, execution
 from analysis.report.depth import Depth, dig
 from analysis.report.maps import Explorer, Maps, explain, explore, first_of_each_class
 from analysis.report.settings import Settings
@@ -107,8 +107,8 @@ def examine(subject: Subject, settings: Settings, log: Callable[[str], None] = p
 
 
 def _probabilities(subject: Subject, settings: Settings, images: Any) -> np.ndarray:
-    logits = functools.partial(drive.call, drive.as_argument(subject.logits_fn))
-    return np.asarray(jax.nn.softmax(drive.in_batches(logits, settings.batch_size, images).astype(jnp.float32)))
+    logits = functools.partial(execution.call, execution.as_argument(subject.logits_fn))
+    return np.asarray(jax.nn.softmax(execution.in_batches(logits, settings.batch_size, images).astype(jnp.float32)))
 
 
 def _attack(subject: Subject, settings: Settings, clean: np.ndarray, log: Callable[[str], None]):

@@ -12,7 +12,7 @@ from analysis.report.subject import Subject
 
 
 def section(subject: Subject, findings: Findings) -> str:
-    """Channels and classes maximised, their top images, and images rebuilt from each layer; none without the inside."""
+    """Channels and classes maximised, their top images, and images rebuilt from each layer; none without a network."""
     depth, settings = findings.depth, findings.settings
     if depth is None:
         return ""

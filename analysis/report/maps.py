@@ -64,10 +64,10 @@ def explain(subject: Subject, indices: np.ndarray, log: Callable[[str], None]) -
     images, labels = subject.images[indices], np.asarray(subject.labels, np.int32)[indices]
     for name in SHOWN:
         method = METHODS[name]
-        if method.of_model and (subject.inside is None or not subject.depths(1)):
+        if method.of_model and (subject.network is None or not subject.depths(1)):
             continue
         log(f"{method.label} of {len(indices)} images")
-        values = explainer(name, subject.logits_fn, subject.inside)(images, labels)
+        values = explainer(name, subject.logits_fn, subject.network)(images, labels)
         yield Maps(method.label, method.unit, method.meaning, method.signed, np.asarray(values))
 
 
@@ -92,12 +92,12 @@ def explore(
     maps: list[Maps] = []
     left_out: dict[str, str] = {}
     for name, method in METHODS.items():
-        if method.of_model and subject.inside is None:
+        if method.of_model and subject.network is None:
             continue
         log(f"{method.label} of {len(indices)} images" + (f", {len(layers)} layers" if method.of_layer else ""))
         try:
             for layer in layers if method.of_layer else [None]:
-                explained = explainer(name, subject.logits_fn, subject.inside, layer, jax.random.key(settings.seed))
+                explained = explainer(name, subject.logits_fn, subject.network, layer, jax.random.key(settings.seed))
                 values = np.asarray(explained(images, targets))
                 maps.append(Maps(method.label, method.unit, method.meaning, method.signed, values, layer or ""))
         except ValueError as error:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from analysis.inside import Inside
+from analysis.network import Network
 
 Figures = Mapping[str, float]
 
@@ -22,7 +22,7 @@ class Subject:
       images: (N, H, W, C) test images in [0, 1], of 1 or 3 channels.
       labels: (N,) their classes.
       logits_fn: images -> (N, K) logits; any JAX function.
-      inside: the same as a model with its variables, for what looks into it; None: a function is all there is.
+      network: the same as a model with its variables, for what looks into it; None: a function is all there is.
       facts: what the head of the page lists, by name.
       history: one mapping an epoch, `{"epoch": 1, "train": {"loss": ..., ...}, "test": {...}}`;
         accuracies and the like are fractions.
@@ -38,7 +38,7 @@ class Subject:
     images: np.ndarray
     labels: np.ndarray
     logits_fn: Callable[[jax.Array], jax.Array]
-    inside: Inside | None = None
+    network: Network | None = None
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
     per_class: Callable[[np.ndarray], Mapping[str, np.ndarray]] | None = None
@@ -57,5 +57,5 @@ class Subject:
             )
 
     def depths(self, most: int) -> tuple[str, ...]:
-        """Layers with spatial extent, the shallowest first; none without the inside."""
-        return self.inside.depths(np.shape(self.images)[1:], most) if self.inside else ()
+        """Layers with spatial extent, the shallowest first; none without a network."""
+        return self.network.depths(np.shape(self.images)[1:], most) if self.network else ()

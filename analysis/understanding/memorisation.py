@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import attacks, checks, drive, scores
+from analysis import attacks, checks, execution, metrics
 from analysis.numerics import at_least_float32, entry_of
 
 Method = Callable[[Any, Any], jax.Array]
@@ -92,21 +92,21 @@ def examine(
     """
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
     objects, marks = (
-        scores.as_masks(masks, images.shape[:3], name) for masks, name in ((objects, "objects"), (marks, "marks"))
+        metrics.as_masks(masks, images.shape[:3], name) for masks, name in ((objects, "objects"), (marks, "marks"))
     )
     if checks.is_concrete(objects) and checks.is_concrete(marks) and bool((objects & marks).any()):
         raise ValueError("objects and marks overlap: a pixel is one's or the other's")
 
     def evidence(name: str, method: Method) -> Evidence:
-        maps = scores.as_maps(method(images, labels), images.shape[:3], f"the maps of {name}")
+        maps = metrics.as_maps(method(images, labels), images.shape[:3], f"the maps of {name}")
         return Evidence(
             maps,
-            scores.contrast(maps, marks, objects),
-            scores.mass_inside(maps, marks),
-            scores.mass_inside(maps, objects),
-            scores.pointing_game(maps, objects),
-            scores.insertion(logits_fn, images, labels, maps, steps, batch_size=batch_size),
-            scores.deletion(logits_fn, images, labels, maps, steps, batch_size=batch_size),
+            metrics.contrast(maps, marks, objects),
+            metrics.mass_inside(maps, marks),
+            metrics.mass_inside(maps, objects),
+            metrics.pointing_game(maps, objects),
+            metrics.insertion(logits_fn, images, labels, maps, steps, batch_size=batch_size),
+            metrics.deletion(logits_fn, images, labels, maps, steps, batch_size=batch_size),
         )
 
     return {name: evidence(name, method) for name, method in methods.items()}
@@ -186,7 +186,7 @@ def attacked_margin(
     """
     adversarial = attacks.pgd(logits_fn, images, labels, threat, steps, key=key, batch_size=batch_size)
     function, adversarial, labels = checks.inputs(logits_fn, adversarial, labels)
-    return drive.in_batches(lambda *rows: _margin(function, *rows), batch_size, adversarial, labels)
+    return execution.in_batches(lambda *rows: _margin(function, *rows), batch_size, adversarial, labels)
 
 
 @jax.jit

@@ -11,9 +11,9 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from analysis import attacks, drive, scores
-from analysis.inside import Inside
+from analysis import attacks, execution, metrics
 from analysis.methods import METHODS, explainer
+from analysis.network import Network
 from analysis.understanding import memorisation
 from analysis.understanding.memorisation import Evidence, Verdict, separation
 
@@ -102,26 +102,26 @@ def study(
     def examine(name: str, subject: Subject) -> Findings:
         log(f"examining the {name} net")
         model, variables, preprocess, accuracy = subject
-        inside = Inside(model, variables, preprocess)
-        logits_fn = inside.logits_fn
+        network = Network(model, variables, preprocess)
+        logits_fn = network.logits_fn
 
-        def bind(method: str, inside: Inside) -> memorisation.Method:
-            return explainer(method, inside.logits_fn, inside, key=key, batch_size=BATCH_SIZE)
+        def bind(method: str, network: Network) -> memorisation.Method:
+            return explainer(method, network.logits_fn, network, key=key, batch_size=BATCH_SIZE)
 
-        bound = {method: bind(method, inside) for method in methods}
+        bound = {method: bind(method, network) for method in methods}
         evidence = memorisation.examine(logits_fn, bound, images, labels, objects, marks)
-        occlusion = bind("occlusion", inside)
+        occlusion = bind("occlusion", network)
         contrasts = {
-            other: scores.contrast(occlusion(given, np.argmax(drive.call(logits_fn, given), 1)), marks, objects)
+            other: metrics.contrast(occlusion(given, np.argmax(execution.call(logits_fn, given), 1)), marks, objects)
             for other, given in (elsewhere or {}).items()
         }
         margin = memorisation.attacked_margin(logits_fn, images, labels, attacks.Linf(epsilon), key)
-        agreement = scores.agreement({method: one.maps for method, one in evidence.items()})
+        agreement = metrics.agreement({method: one.maps for method, one in evidence.items()})
         few = images[:SANITY], labels[:SANITY]
 
         randomised = {
-            method: scores.randomisation(
-                lambda model, variables, *given, method=method: bind(method, Inside(model, variables, preprocess))(
+            method: metrics.randomisation(
+                lambda model, variables, *given, method=method: bind(method, Network(model, variables, preprocess))(
                     *given
                 ),
                 model,
@@ -134,10 +134,10 @@ def study(
         }
 
         def infidelity(maps):
-            return scores.infidelity(logits_fn, *few, maps, key, rescale=True).mean()
+            return metrics.infidelity(logits_fn, *few, maps, key, rescale=True).mean()
 
         effect = infidelity(np.zeros(np.shape(few[0])[:3]))
-        steady = {method: scores.sensitivity(bound[method], *few, key, RADIUS, TRIES) for method in methods}
+        steady = {method: metrics.sensitivity(bound[method], *few, key, RADIUS, TRIES) for method in methods}
         return Findings(
             accuracy,
             evidence,
@@ -175,5 +175,5 @@ def foretell(contrast: Any, margin: Any) -> tuple[float, float]:
       (1.0, -1.0)
     """
     contrast, margin = np.asarray(contrast, np.float32), np.asarray(margin, np.float32)
-    correlation = scores.rank_correlation(contrast[None, None], margin[None, None])
+    correlation = metrics.rank_correlation(contrast[None, None], margin[None, None])
     return separation(contrast[margin < 0], contrast[margin >= 0]), round(float(correlation[0]), 6)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from analysis import checks, drive
+from analysis import checks, execution
 from analysis.visualize import transforms
 from analysis.visualize.parametrization import Fourier, Parametrization, Pixels
 
@@ -63,7 +63,7 @@ def plan(
     if checks.is_concrete(first) and not 0 < first < np.inf:
         raise ValueError(f"learning_rate={first!r}: expected a positive number")
     # A function becomes a pytree; a regularizer of ours is one already.
-    arguments = tuple(r if not jax.tree_util.all_leaves([r]) else drive.as_argument(r) for r in regularizers)
+    arguments = tuple(r if not jax.tree_util.all_leaves([r]) else execution.as_argument(r) for r in regularizers)
     return Plan(parametrization, tuple(transforms), arguments, steps, first, last)
 
 
@@ -115,7 +115,9 @@ def _ready(
     state = _Climb(at, jax.vmap(ADAM.init)(at), jnp.int32(0), history)
     step = _Step(plan.parametrization, plan.transforms)
     rates = jnp.float32(plan.first), jnp.float32((plan.last - plan.first) / plan.steps)
-    return state, lambda state, steps: drive.iterate(step, state, steps, objective, plan.regularizers, viewed, rates)
+    return state, lambda state, steps: execution.iterate(
+        step, state, steps, objective, plan.regularizers, viewed, rates
+    )
 
 
 def _images(plan: Plan, state: _Climb) -> jax.Array:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
-from analysis import checks, drive
+from analysis import checks, execution
 from analysis.visualize import ascent
 from analysis.visualize.optimal import Maximized
 from analysis.visualize.parametrization import Parametrization
@@ -75,11 +75,11 @@ def caricature(
     keys = checks.keys(key, len(images))
 
     def batch(images, keys):
-        objective = Partial(drive.Static(_resemblance), features, jnp.asarray(images), jnp.float32(power))
+        objective = Partial(execution.Static(_resemblance), features, jnp.asarray(images), jnp.float32(power))
         found, history = ascent.climb(objective, plan, keys, images.shape[1:])
-        return Maximized(found, drive.call(objective, found), history)
+        return Maximized(found, execution.call(objective, found), history)
 
-    return drive.in_batches(batch, batch_size, images, keys)
+    return execution.in_batches(batch, batch_size, images, keys)
 
 
 def _resemblance(features, originals, power, images, look=as_they_are):

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import checks, drive, taps
+from analysis import checks, execution, taps
 from analysis.visualize import ascent
 from analysis.visualize.inversion import NATURAL, Inversion, invert
 from analysis.visualize.layer import pooled
@@ -189,7 +189,10 @@ def variation_at_equal_activation(
     def climbed(form: Parametrization) -> Climbs:
         plans = [ascent.plan(form, transforms, (), steps, rate, rate) for rate in rates]
         seen = [
-            [(drive.call(objective, shown), roughness(shown)) for shown in ascent.frames(objective, plan, keys, gray)]
+            [
+                (execution.call(objective, shown), roughness(shown))
+                for shown in ascent.frames(objective, plan, keys, gray)
+            ]
             for plan in plans
         ]
         return Climbs(*np.moveaxis(np.array(seen), 2, 0))

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from analysis import checks, drive
+from analysis import checks, execution
 from analysis.visualize.layer import Layer, find_layer
 
 
@@ -79,7 +79,9 @@ def top_images(
         raise ValueError(f"count={count} is more than the {len(images)} images there are")
     place = find_layer(model, variables, images, layer, preprocess)
     chosen = as_channels(channels, place)
-    values, places = drive.in_batches(lambda images: _strongest(place.activation, images, chosen), batch_size, images)
+    values, places = execution.in_batches(
+        lambda images: _strongest(place.activation, images, chosen), batch_size, images
+    )
     values, places = np.asarray(values), np.asarray(places)
     indices = np.argsort(-values, axis=0, kind="stable")[:count].T
     places = np.take_along_axis(places.T, indices, 1)
@@ -127,7 +129,7 @@ def receptive_boxes(
     check_shown(images, top)
     place = find_layer(model, variables, images, top.layer, preprocess)
     shape = top.indices.shape
-    boxes = drive.in_batches(
+    boxes = execution.in_batches(
         lambda index, neuron, channel: _touched(place.activation, images[index], neuron, channel),
         batch_size,
         top.indices.ravel(),

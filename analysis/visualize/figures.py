@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from analysis import checks, drive
+from analysis import checks, execution
 from analysis.visualize.activations import ChannelReport
 from analysis.visualize.exemplars import TopImages, as_channels, check_shown
 from analysis.visualize.kernels import KernelReport, as_kernel
@@ -59,7 +59,7 @@ def activation_figure(
         raise ValueError(f"{len(image)} images: expected one, since every channel has its own tile")
     place = find_layer(model, variables, image, layer, preprocess, spatial=True)
     chosen = as_channels(channels, place)
-    maps = np.moveaxis(np.asarray(drive.call(place.activation, image))[0], -1, 0)
+    maps = np.moveaxis(np.asarray(execution.call(place.activation, image))[0], -1, 0)
     saturation, signed = draw.limit(maps), bool((maps < 0).any())
     ground = np.zeros((len(chosen), *maps.shape[1:], 1))
     tiles = draw.blend(ground, maps[chosen], saturation, signed)

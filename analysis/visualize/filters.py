@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from analysis import checks, drive, taps
+from analysis import checks, execution, taps
 from analysis.attribution.grad_cam import RESIZE, spatial_layer
 from analysis.numerics import at_least_float32, entry_of
 from analysis.visualize.units import channels_of
@@ -64,7 +64,7 @@ def filter_map(
     """
     checks.choice("resize", resize, RESIZE)
     images = checks.as_images(images)
-    preprocess = None if preprocess is None else drive.as_argument(preprocess)
+    preprocess = None if preprocess is None else execution.as_argument(preprocess)
     inputs = taps.input_form(images, preprocess)
     path = spatial_layer(model, variables, inputs, layer)
     source = path if source is None else spatial_layer(model, variables, inputs, source)
@@ -74,8 +74,8 @@ def filter_map(
     if order.index(source) > order.index(path) or path.startswith(f"{source}/"):
         raise ValueError(f"source {source!r} is computed after layer {path!r}, which does not depend on it")
     channels = channels_of(channels, forms[path].shape[-1], len(images))
-    static = drive.Static(model)
-    return drive.in_batches(
+    static = execution.Static(model)
+    return execution.in_batches(
         lambda images, channels: _filter_map(
             static, variables, preprocess, jnp.asarray(images), channels, path, source, resize
         ),

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import checks, drive, taps
+from analysis import checks, execution, taps
 from analysis.visualize.activations import ChannelReport, channel_report
 from analysis.visualize.exemplars import chance_purity, class_purity
 from analysis.visualize.findings import Finding, told
@@ -221,7 +221,7 @@ def _first_kernel(variables: Any, forms: dict[str, Any]) -> KernelReport | None:
 
 
 def _knowledge(logits_fn: jax.tree_util.Partial, images: Any, labels: Any, batch_size: int) -> Knowledge:
-    logits = drive.in_batches(lambda images: drive.call(logits_fn, images), batch_size, images)
+    logits = execution.in_batches(lambda images: execution.call(logits_fn, images), batch_size, images)
     labels = np.asarray(labels)
     return Knowledge(
         images=len(labels),

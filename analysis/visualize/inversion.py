@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
-from analysis import checks, drive
+from analysis import checks, execution
 from analysis.visualize import ascent
 from analysis.visualize.parametrization import Parametrization, Pixels
 from analysis.visualize.regularizers import AlphaNorm, TotalVariation
@@ -95,14 +95,14 @@ def invert(
     start = same_shape("start", start, images)
 
     def batch(images, keys, start):
-        target = drive.call(features, jnp.asarray(images))
-        objective = Partial(drive.Static(_match), features, target)
+        target = execution.call(features, jnp.asarray(images))
+        objective = Partial(execution.Static(_match), features, target)
         found, history = ascent.climb(objective, plan, keys, images.shape[1:] if start is None else start)
-        feature_error = jnp.sqrt(-drive.call(objective, found))
+        feature_error = jnp.sqrt(-execution.call(objective, found))
         pixel_error, detail = _compare(found, jnp.asarray(images))
         return Inversion(found, feature_error, pixel_error, detail, -history)
 
-    return drive.in_batches(batch, batch_size, images, keys, start)
+    return execution.in_batches(batch, batch_size, images, keys, start)
 
 
 def same_shape(name: str, images: Any, others: Any) -> Any:

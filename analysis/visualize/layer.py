@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from analysis import checks, drive, taps
+from analysis import checks, execution, taps
 from analysis.attribution.grad_cam import spatial_layer
 from analysis.numerics import at_least_float32
 
@@ -26,7 +26,7 @@ class Layer:
     Attributes:
       path: its whole path.
       height, width, channels: of its activation; 1×1 pixel where it has no spatial extent.
-      activation: (N, H, W, C) images → (N, height, width, channels) in float32, for `analysis.drive.call`.
+      activation: (N, H, W, C) images → (N, height, width, channels) in float32, for `analysis.execution.call`.
     """
 
     path: str
@@ -66,7 +66,7 @@ def find_layer(
       >>> found.height, found.width, found.channels
       (6, 6, 8)
     """
-    preprocess = None if preprocess is None else drive.as_argument(preprocess)
+    preprocess = None if preprocess is None else execution.as_argument(preprocess)
     inputs = taps.input_form(images, preprocess)
     path = taps.find(model, variables, inputs, layer)
     form = taps.list(model, variables, inputs)[path]
@@ -76,7 +76,7 @@ def find_layer(
         spatial_layer(model, variables, inputs, path)
     height, width = form.shape[1:3] if form.ndim == 4 else (math.prod(form.shape[1:-1]), 1)
     return Layer(
-        path, height, width, form.shape[-1], Partial(_Activation(drive.Static(model), path), variables, preprocess)
+        path, height, width, form.shape[-1], Partial(_Activation(execution.Static(model), path), variables, preprocess)
     )
 
 
@@ -84,7 +84,7 @@ def find_layer(
 class _Activation:
     """A class, so that equal layers of equal models are equal functions and compile once."""
 
-    model: drive.Static
+    model: execution.Static
     path: str
 
     def __call__(self, variables: Any, preprocess: Partial | None, images: jax.Array) -> jax.Array:
@@ -122,7 +122,7 @@ def pooled(layer: Layer, images: Any, pool: Pool = "mean", batch_size: int | Non
     """
     checks.choice("pool", pool, POOLS)
     reduce = _largest if pool == "max" else _average
-    return np.asarray(drive.in_batches(lambda images: reduce(layer.activation, images), batch_size, images))
+    return np.asarray(execution.in_batches(lambda images: reduce(layer.activation, images), batch_size, images))
 
 
 @jax.jit

@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from analysis import checks, drive
+from analysis import checks, execution
 from analysis.visualize import ascent
 from analysis.visualize.parametrization import Fourier, Parametrization, Pixels
 from analysis.visualize.transforms import Transform, robust
@@ -113,9 +113,9 @@ def maximize(
     def batch(channels, keys, start):
         objective = unit(found, position, channels)
         images, history = ascent.climb(objective, plan, keys, shape if start is None else start)
-        return Maximized(images, drive.call(objective, images), history)
+        return Maximized(images, execution.call(objective, images), history)
 
-    return drive.in_batches(batch, batch_size, wanted, keys, start)
+    return execution.in_batches(batch, batch_size, wanted, keys, start)
 
 
 def _start(start: Any) -> tuple[Any, tuple[int, ...]]:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import optax
 from jax.tree_util import Partial
 
-from analysis import checks, drive
+from analysis import checks, execution
 
 
 class Denoiser(nn.Module):
@@ -118,13 +118,13 @@ def learn_denoiser(
         raise ValueError(f"noise={lesson.noise!r}: expected a standard deviation of pixel values, in (0, 1]")
     start, key = jax.random.split(key)
     variables = jax.jit(denoiser.init)(start, images[:1])
-    apply = functools.partial(Partial, drive.as_argument(denoiser.apply).func)
+    apply = functools.partial(Partial, execution.as_argument(denoiser.apply).func)
     form = jax.eval_shape(apply(variables), images[:1])
     if checks.form(form) != checks.form(images[:1]):
         raise ValueError(f"the denoiser gives {checks.form(form)} for {checks.form(images[:1])}: expected the same")
-    step = _Lesson(drive.Static(denoiser), lesson)
+    step = _Lesson(execution.Static(denoiser), lesson)
     state = variables, optax.adam(lesson.learning_rate).init(variables), jnp.int32(0)
-    variables, *_ = drive.iterate(step, state, steps, images, key)
+    variables, *_ = execution.iterate(step, state, steps, images, key)
     return apply(variables)
 
 
@@ -132,7 +132,7 @@ def learn_denoiser(
 class _Lesson:
     """One step of teaching; a class so that equal lessons are equal functions."""
 
-    denoiser: drive.Static
+    denoiser: execution.Static
     lesson: Lesson
 
     def __call__(self, state, images, key):

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from analysis import checks, drive, taps
+from analysis import checks, execution, taps
 from analysis.numerics import entry_of
 from analysis.visualize.layer import Layer, as_maps, find_layer
 
@@ -51,8 +51,8 @@ def output_or_layer(
     one = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     if layer is not None:
         return find_layer(model, variables, one, layer, preprocess)
-    activation = Partial(drive.Static(_output), taps.logits_fn(model, variables, preprocess))
-    _, height, width, channels = jax.eval_shape(drive.call, activation, one).shape
+    activation = Partial(execution.Static(_output), taps.logits_fn(model, variables, preprocess))
+    _, height, width, channels = jax.eval_shape(execution.call, activation, one).shape
     return Layer("output", height, width, channels, activation)
 
 
@@ -83,7 +83,7 @@ def unit(layer: Layer, position: Position, channels: jax.Array) -> Partial:
       ValueError: a position outside the layer.
     """
     if position is None:
-        return Partial(drive.Static(_channel), layer.activation, channels)
+        return Partial(execution.Static(_channel), layer.activation, channels)
     extent = layer.height, layer.width
     at = tuple(size // 2 for size in extent) if position == "center" else position
     known = isinstance(at, tuple) and len(at) == 2 and all(isinstance(entry, int | np.integer) for entry in at)
@@ -92,7 +92,7 @@ def unit(layer: Layer, position: Position, channels: jax.Array) -> Partial:
             f"position={position!r}: expected None, 'center', or a row and a column of the "
             f"{layer.height}×{layer.width} positions of {layer.path!r}"
         )
-    return Partial(drive.Static(_neuron), layer.activation, channels, jnp.asarray(at, jnp.int32))
+    return Partial(execution.Static(_neuron), layer.activation, channels, jnp.asarray(at, jnp.int32))
 
 
 def _channel(activation, channels, images, look=as_they_are):

@@ -2,21 +2,21 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis import drive
+from analysis import execution
 
 
 def by_loop(logits_fn, image, label, window, stride, fill):
     """Windows in two loops; the last one of each axis is moved back to end with the image."""
     height, width, _ = image.shape
     total, count = np.zeros((height, width)), np.zeros((height, width))
-    score = float(drive.call(logits_fn, image[None])[0, label])
+    score = float(execution.call(logits_fn, image[None])[0, label])
     tops = sorted({min(top, height - window[0]) for top in range(0, height, stride[0])})
     lefts = sorted({min(left, width - window[1]) for left in range(0, width, stride[1])})
     for top in tops:
         for left in lefts:
             hidden = image.copy()
             hidden[top : top + window[0], left : left + window[1]] = fill
-            drop = score - float(drive.call(logits_fn, hidden[None])[0, label])
+            drop = score - float(execution.call(logits_fn, hidden[None])[0, label])
             total[top : top + window[0], left : left + window[1]] += drop
             count[top : top + window[0], left : left + window[1]] += 1
     assert count.min() > 0

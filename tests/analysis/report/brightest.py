@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import report
-from analysis.inside import Inside
+from analysis.network import Network
 
 CLASSES = ("dark", "red & <warm>", "green", "blue")
 SETTINGS = report.Settings(
@@ -55,7 +55,7 @@ VARIABLES = {
         "stage2": {"kernel": 20 * jnp.eye(3).reshape(1, 1, 3, 3)},
     }
 }
-INSIDE = Inside(Brightest(), VARIABLES)
+NETWORK = Network(Brightest(), VARIABLES)
 
 
 def brightest(images):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from analysis import report
-from tests.analysis.report.brightest import CLASSES, INSIDE, SETTINGS, scenes
+from tests.analysis.report.brightest import CLASSES, NETWORK, SETTINGS, scenes
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +20,8 @@ def subject():
         classes=CLASSES,
         images=images,
         labels=labels,
-        logits_fn=INSIDE.logits_fn,
-        inside=INSIDE,
+        logits_fn=NETWORK.logits_fn,
+        network=NETWORK,
         facts={"model": "brightest <1>", "parameters": "0"},
         history=history,
         per_class=lambda confusion: {"recall": np.diag(confusion) / confusion.sum(1)},

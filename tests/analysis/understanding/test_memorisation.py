@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis import attacks, scores, taps
-from analysis.inside import Inside
+from analysis import attacks, metrics, taps
 from analysis.methods import METHODS, explainer
+from analysis.network import Network
 from analysis.understanding import memorisation
 
 KEY = jax.random.key(0)
@@ -16,9 +16,9 @@ KEY = jax.random.key(0)
 @pytest.fixture(scope="module")
 def evidence(model, readers, scene):
     def of(variables):
-        inside = Inside(model, variables)
-        methods = {name: explainer(name, inside.logits_fn, inside, key=KEY) for name in METHODS}
-        return memorisation.examine(inside.logits_fn, methods, *scene, steps=4)
+        network = Network(model, variables)
+        methods = {name: explainer(name, network.logits_fn, network, key=KEY) for name in METHODS}
+        return memorisation.examine(network.logits_fn, methods, *scene, steps=4)
 
     return {name: of(variables) for name, variables in readers.items()}
 
@@ -45,10 +45,10 @@ def test_the_verdicts(evidence):
 def test_evidence_is_made_of_the_scores(evidence, model, readers, scene):
     images, labels, objects, mark = scene
     one = evidence["marked"]["saliency"]
-    np.testing.assert_array_equal(one.contrast, scores.contrast(one.maps, mark, objects))
-    np.testing.assert_array_equal(one.mark, scores.mass_inside(one.maps, mark))
+    np.testing.assert_array_equal(one.contrast, metrics.contrast(one.maps, mark, objects))
+    np.testing.assert_array_equal(one.mark, metrics.mass_inside(one.maps, mark))
     logits_fn = taps.logits_fn(model, readers["marked"])
-    np.testing.assert_allclose(one.deletion, scores.deletion(logits_fn, images, labels, one.maps, 4), atol=1e-6)
+    np.testing.assert_allclose(one.deletion, metrics.deletion(logits_fn, images, labels, one.maps, 4), atol=1e-6)
 
 
 def test_a_tie_is_no_memory(scene):

@@ -121,7 +121,7 @@ def test_new_weights_steps_and_rates_do_not_compile_again(variables):
 
 def test_both_drivers_agree(small, variables, monkeypatch):
     looped = maximize(small(), variables, SHAPE, "stage2", [1, 2], **FEW)
-    monkeypatch.setattr(analysis.drive, "_platform", lambda tree: "gpu")
+    monkeypatch.setattr(analysis.execution, "_platform", lambda tree: "gpu")
     np.testing.assert_allclose(
         maximize(small(), variables, SHAPE, "stage2", [1, 2], **FEW).images, looped.images, atol=1e-5
     )

@@ -74,7 +74,7 @@ def test_objects_are_whole_and_as_large_as_scale_says(split):
 
 
 def test_mask_covers_the_visible_object(split):
-    """Inside one-coloured objects the colour is uniform, and far from the colour beside them."""
+    """Network one-coloured objects the colour is uniform, and far from the colour beside them."""
     for image, mask, label in zip(split.images, split.extra["mask"], split.labels, strict=True):
         if scenes.SHAPES[scenes.CLASSES[label]].texture is None:
             core = image[_shrink(mask)]

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from analysis import checks, drive, taps
-from analysis.scores.similarity import rank_correlation, structural_similarity
+from analysis import checks, execution, taps
+from analysis.metrics.similarity import rank_correlation, structural_similarity
 
 
 class Randomisation(NamedTuple):
@@ -85,7 +85,7 @@ def randomisation(
             raise ValueError(
                 f"layer {name!r} of {type(model).__name__} has no variables{checks.did_you_mean(name, known)}"
             )
-    fresh = flatten_dict(_initial(drive.Static(model), key, inputs), sep="/")
+    fresh = flatten_dict(_initial(execution.Static(model), key, inputs), sep="/")
     before = jnp.abs(method(model, variables, images, labels))
     alike, changed = [], dict(trained)
     for name in names:
@@ -114,7 +114,7 @@ def of_logits(
       >>> of_logits(saliency)(model, model.init(jax.random.key(0), image), image, [0]).shape
       (1, 2, 2)
     """
-    preprocess = None if preprocess is None else drive.as_argument(preprocess)
+    preprocess = None if preprocess is None else execution.as_argument(preprocess)
     return lambda model, variables, images, labels: method(taps.logits_fn(model, variables, preprocess), images, labels)
 
 

@@ -14,8 +14,8 @@ from analysis import taps
 from analysis.attribution.grad_cam import is_spatial, spatial_layer
 
 
-class Inside(NamedTuple):
-    """A Linen model with what belongs to it; `method(*inside[:2], images, ..., preprocess=inside.preprocess)`.
+class Network(NamedTuple):
+    """A Linen model with what belongs to it; `method(*network[:2], images, ..., preprocess=network.preprocess)`.
 
     Attributes:
       model: any Linen module from images to logits.
@@ -58,7 +58,7 @@ class Inside(NamedTuple):
         Example:
           >>> model = nn.Sequential([nn.Conv(2, (3, 3)), nn.relu, nn.Conv(4, (3, 3)), lambda x: x.mean((1, 2))])
           >>> variables = jax.eval_shape(model.init, jax.random.key(0), jnp.ones((1, 6, 6, 1)))
-          >>> Inside(model, variables).depths((6, 6, 1))
+          >>> Network(model, variables).depths((6, 6, 1))
           ('layers_0', 'layers_2')
         """
         forms = taps.list(self.model, self.variables, self.input_form(image_shape))

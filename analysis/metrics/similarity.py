@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import checks
-from analysis.scores.forms import as_maps
+from analysis.metrics.forms import as_maps
 
 
 def rank_correlation(maps: Any, others: Any) -> jax.Array:

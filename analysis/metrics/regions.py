@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis.scores.forms import as_maps, as_masks
+from analysis.metrics.forms import as_maps, as_masks
 
 
 def pointing_game(maps: Any, masks: Any, tolerance: float = 0) -> jax.Array:

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import checks, drive
+from analysis import checks, execution
 from analysis.attribution.reduction import Score, check_score, score_of
-from analysis.scores.curves import Baseline, as_baseline
-from analysis.scores.forms import as_finite, as_maps
+from analysis.metrics.curves import Baseline, as_baseline
+from analysis.metrics.forms import as_finite, as_maps
 
 
 def completeness(
@@ -52,7 +52,7 @@ def completeness(
     check_score(score)
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
     maps = as_maps(maps, images.shape[:3])
-    return drive.in_batches(
+    return execution.in_batches(
         lambda *rows: _completeness(logits_fn, *rows, score),
         batch_size,
         images,
@@ -121,7 +121,7 @@ def infidelity(
         raise ValueError(f"maps of shape {maps.shape}: expected {images.shape} or {images.shape[:3]}")
     maps = maps.reshape(*images.shape[:3], -1)
     keys = checks.keys(key, len(images))
-    foretold, happened = drive.in_batches(
+    foretold, happened = execution.in_batches(
         lambda pair: _responses(
             logits_fn,
             *(rows[pair // samples] for rows in (images, labels, maps, keys)),

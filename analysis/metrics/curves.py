@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import checks, drive
+from analysis import checks, execution
 from analysis.attribution.reduction import Score, check_score, score_of
-from analysis.scores.forms import as_maps
+from analysis.metrics.forms import as_maps
 
 Baseline = Literal["blur"] | float | Sequence[float] | jax.Array | np.ndarray
 
@@ -209,7 +209,7 @@ def _curve(logits_fn, images, labels, maps, steps, baseline, score, batch_size, 
     pixels = images.shape[1] * images.shape[2]
     counts = np.rint(np.linspace(0, pixels, steps + 1)).astype(np.int32)
     places = _places(maps)
-    scores = drive.in_batches(
+    scores = execution.in_batches(
         lambda pair: _scores(
             logits_fn,
             *(side[pair // len(counts)] for side in ((baselines, images) if insert else (images, baselines))),
