@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis import scores
+from analysis import metrics
 
-AREAS = {"insertion": scores.insertion, "deletion": scores.deletion}
+AREAS = {"insertion": metrics.insertion, "deletion": metrics.deletion}
 ONES = jnp.ones((1, 2, 2, 1), jnp.float32)
 
 
@@ -24,21 +24,21 @@ def linear():
 
 def test_curves_of_a_linear_function_by_hand(linear):
     maps = [[[4.0, 3.0], [2.0, 1.0]]]
-    inserted = scores.insertion_curve(linear, ONES, [0], maps, 4, 0.0, "logit")
-    deleted = scores.deletion_curve(linear, ONES, [0], maps, 4, score="logit")
+    inserted = metrics.insertion_curve(linear, ONES, [0], maps, 4, 0.0, "logit")
+    deleted = metrics.deletion_curve(linear, ONES, [0], maps, 4, score="logit")
     np.testing.assert_allclose(inserted.shares, [0, 0.25, 0.5, 0.75, 1])
     np.testing.assert_allclose(inserted.scores, [[0, 4, 7, 9, 10]])
     np.testing.assert_allclose(deleted.scores, [[10, 6, 3, 1, 0]])
-    np.testing.assert_allclose(scores.insertion(linear, ONES, [0], maps, 4, 0.0, "logit"), [6.25])
-    np.testing.assert_allclose(scores.deletion(linear, ONES, [0], maps, 4, score="logit"), [3.75])
+    np.testing.assert_allclose(metrics.insertion(linear, ONES, [0], maps, 4, 0.0, "logit"), [6.25])
+    np.testing.assert_allclose(metrics.deletion(linear, ONES, [0], maps, 4, score="logit"), [3.75])
 
 
 def test_the_true_order_is_the_best_of_all(linear):
     rng = np.random.default_rng(0)
     orders = np.stack([rng.permutation(4).reshape(2, 2) for _ in range(24)])
     images, labels = jnp.tile(ONES, (24, 1, 1, 1)), np.zeros(24, int)
-    inserted = scores.insertion(linear, images, labels, orders, 4, 0.0)
-    deleted = scores.deletion(linear, images, labels, orders, 4, 0.0)
+    inserted = metrics.insertion(linear, images, labels, orders, 4, 0.0)
+    deleted = metrics.deletion(linear, images, labels, orders, 4, 0.0)
     right = (orders == np.array([[3, 2], [1, 0]])).all((1, 2))
     assert right.any()
     assert set(np.flatnonzero(right)) == set(np.flatnonzero(np.isclose(inserted, inserted.max())))
@@ -46,16 +46,16 @@ def test_the_true_order_is_the_best_of_all(linear):
 
 
 def test_equal_values_go_from_the_top_left(linear):
-    curve = scores.insertion_curve(linear, ONES, [0], jnp.zeros((1, 2, 2)), 4, 0.0, "logit")
+    curve = metrics.insertion_curve(linear, ONES, [0], jnp.zeros((1, 2, 2)), 4, 0.0, "logit")
     np.testing.assert_allclose(curve.scores, [[0, 4, 7, 9, 10]])
 
 
 def test_ends_are_the_baseline_and_the_image(logits_fn, images, labels):
     maps = np.random.default_rng(2).normal(size=images.shape[:3])
     for baseline in ("blur", 0.25, [0.5, 0.0], 1 - images):
-        inserted = scores.insertion_curve(logits_fn, images, labels, maps, 3, baseline, "logit").scores
-        deleted = scores.deletion_curve(logits_fn, images, labels, maps, 3, baseline, "logit").scores
-        there = scores.blurred(images) if isinstance(baseline, str) else np.broadcast_to(baseline, images.shape)
+        inserted = metrics.insertion_curve(logits_fn, images, labels, maps, 3, baseline, "logit").scores
+        deleted = metrics.deletion_curve(logits_fn, images, labels, maps, 3, baseline, "logit").scores
+        there = metrics.blurred(images) if isinstance(baseline, str) else np.broadcast_to(baseline, images.shape)
         rows = np.arange(len(images)), labels
         for curve, ends in ((inserted, (there, images)), (deleted, (images, there))):
             for column, end in zip((0, -1), ends, strict=True):
@@ -63,7 +63,7 @@ def test_ends_are_the_baseline_and_the_image(logits_fn, images, labels):
 
 
 def test_more_steps_than_pixels_change_nothing(linear):
-    areas = [scores.insertion(linear, ONES, [0], [[[4, 3], [2, 1]]], steps, 0.0, "logit") for steps in (4, 9)]
+    areas = [metrics.insertion(linear, ONES, [0], [[[4, 3], [2, 1]]], steps, 0.0, "logit") for steps in (4, 9)]
     np.testing.assert_allclose(*areas)
 
 
@@ -85,9 +85,9 @@ def test_blur_keeps_what_is_uniform_and_the_mean_of_a_row():
     place = np.arange(5)
     weights = np.exp(-((place[:, None] - place) ** 2) / (2 * 1.5**2))
     expected = weights @ images[0, 0] / weights.sum(1, keepdims=True)
-    np.testing.assert_allclose(scores.blurred(images, 1.5)[0, 0], expected, rtol=1e-5)
-    np.testing.assert_allclose(scores.blurred(jnp.full((1, 4, 4, 1), 0.25)), 0.25, rtol=1e-6)
-    np.testing.assert_allclose(scores.blurred(images, 1e3)[0, 0], images.mean(2)[0, 0][None].repeat(5, 0), rtol=1e-4)
+    np.testing.assert_allclose(metrics.blurred(images, 1.5)[0, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(metrics.blurred(jnp.full((1, 4, 4, 1), 0.25)), 0.25, rtol=1e-6)
+    np.testing.assert_allclose(metrics.blurred(images, 1e3)[0, 0], images.mean(2)[0, 0][None].repeat(5, 0), rtol=1e-4)
 
 
 REFUSED = {
@@ -115,4 +115,4 @@ def test_bad_input_is_refused(name, case, logits_fn, images, labels):
 @pytest.mark.parametrize("sigma", [0, -1.0, float("inf")])
 def test_a_blur_has_a_width(images, sigma):
     with pytest.raises(ValueError, match="sigma="):
-        scores.blurred(images, sigma)
+        metrics.blurred(images, sigma)

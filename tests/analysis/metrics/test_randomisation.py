@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis import scores
+from analysis import metrics
 
 LAYERS = ("head", "stage2", "stage1")
 KEY = jax.random.key(0)
@@ -18,12 +18,12 @@ def edges(model, variables, images, labels):
 
 @pytest.fixture(scope="module")
 def saliency():
-    return scores.of_logits(analysis.saliency)
+    return metrics.of_logits(analysis.saliency)
 
 
 @pytest.fixture(scope="module")
 def cascade(small, variables, images, labels, saliency):
-    return scores.randomisation(saliency, small(), variables, images, labels, KEY)
+    return metrics.randomisation(saliency, small(), variables, images, labels, KEY)
 
 
 def test_layers_go_from_the_logits_downwards(cascade):
@@ -32,7 +32,7 @@ def test_layers_go_from_the_logits_downwards(cascade):
 
 
 def test_a_map_of_the_image_alone_is_caught(small, variables, images, labels):
-    result = scores.randomisation(edges, small(), variables, images, labels, KEY)
+    result = metrics.randomisation(edges, small(), variables, images, labels, KEY)
     np.testing.assert_allclose(result.rank_correlation, 1, atol=1e-5)
     np.testing.assert_allclose(result.structural_similarity, 1, atol=1e-5)
 
@@ -45,20 +45,20 @@ def test_a_map_of_the_weights_changes(cascade):
 def test_a_cascade_ends_at_the_model_s_own_start(small, variables, images, labels, saliency, cascade):
     fresh = small().init(KEY, images[:1])
     before, after = (saliency(small(), weights, images, labels) for weights in (variables, fresh))
-    np.testing.assert_allclose(cascade.rank_correlation[-1], scores.rank_correlation(before, after), atol=1e-4)
+    np.testing.assert_allclose(cascade.rank_correlation[-1], metrics.rank_correlation(before, after), atol=1e-4)
 
 
 def test_independent_layers_leave_the_others_trained(small, variables, images, labels, saliency, cascade):
-    result = scores.randomisation(saliency, small(), variables, images, labels, KEY, order="independent")
+    result = metrics.randomisation(saliency, small(), variables, images, labels, KEY, order="independent")
     np.testing.assert_array_equal(result.rank_correlation[0], cascade.rank_correlation[0])
     fresh = small().init(KEY, images[:1])["params"]
     mixed = {"params": variables["params"] | {"stage1": fresh["stage1"]}}
     before, after = (saliency(small(), weights, images, labels) for weights in (variables, mixed))
-    np.testing.assert_allclose(result.rank_correlation[2], scores.rank_correlation(before, after), atol=1e-4)
+    np.testing.assert_allclose(result.rank_correlation[2], metrics.rank_correlation(before, after), atol=1e-4)
 
 
 def test_chosen_layers_and_methods_of_a_model(small, variables, images, labels):
-    result = scores.randomisation(
+    result = metrics.randomisation(
         analysis.grad_cam, small(), variables, images, labels, KEY, layers=["stage2"], preprocess=lambda x: x
     )
     assert result.layers == ("stage2",)
@@ -74,17 +74,17 @@ def test_statistics_of_batch_normalization_are_forgotten_too(images, labels, sal
 
     variables = Normalized().init(KEY, images[:1])
     moved = variables | {"batch_stats": {"norm": {"mean": jnp.full(2, 0.5), "var": jnp.ones(2)}}}
-    result = scores.randomisation(saliency, Normalized(), moved, images, labels, KEY, layers=["norm"])
+    result = metrics.randomisation(saliency, Normalized(), moved, images, labels, KEY, layers=["norm"])
     before, after = (saliency(Normalized(), weights, images, labels) for weights in (moved, variables))
     assert float(abs(before - after).max()) > 0
-    np.testing.assert_allclose(result.rank_correlation[0], scores.rank_correlation(before, after), atol=1e-6)
+    np.testing.assert_allclose(result.rank_correlation[0], metrics.rank_correlation(before, after), atol=1e-6)
     assert (np.asarray(result.rank_correlation) < 0.9).all()
 
 
 def test_bad_input_is_refused(small, variables, images, labels, saliency):
     def call(**changes):
         arguments = {"images": images, "labels": labels, "key": KEY} | changes
-        return scores.randomisation(saliency, small(), variables, **arguments)
+        return metrics.randomisation(saliency, small(), variables, **arguments)
 
     for changes, message in (
         ({"order": "cascading"}, "did you mean cascade"),

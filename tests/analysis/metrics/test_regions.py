@@ -2,12 +2,12 @@ import jax
 import numpy as np
 import pytest
 
-from analysis import scores
+from analysis import metrics
 
 HITS = {
-    "pointing_game": scores.pointing_game,
-    "mass_inside": scores.mass_inside,
-    "contrast": lambda maps, masks: scores.contrast(maps, masks, ~np.asarray(masks)),
+    "pointing_game": metrics.pointing_game,
+    "mass_inside": metrics.mass_inside,
+    "contrast": lambda maps, masks: metrics.contrast(maps, masks, ~np.asarray(masks)),
 }
 
 
@@ -21,9 +21,9 @@ def masks():
 def test_maps_inside_and_outside(masks):
     inside, outside = masks.astype(np.float32), (~masks).astype(np.float32)
     for maps, hit in ((inside, 1.0), (outside, 0.0)):
-        np.testing.assert_array_equal(scores.pointing_game(maps, masks), [hit] * 3)
-        np.testing.assert_array_equal(scores.mass_inside(maps, masks), [hit] * 3)
-        np.testing.assert_array_equal(scores.contrast(maps, masks, ~masks), [2 * hit - 1] * 3)
+        np.testing.assert_array_equal(metrics.pointing_game(maps, masks), [hit] * 3)
+        np.testing.assert_array_equal(metrics.mass_inside(maps, masks), [hit] * 3)
+        np.testing.assert_array_equal(metrics.contrast(maps, masks, ~masks), [2 * hit - 1] * 3)
 
 
 def test_random_maps_score_chance(masks):
@@ -31,18 +31,18 @@ def test_random_maps_score_chance(masks):
     maps = np.random.default_rng(0).uniform(size=(count, 6, 8)).astype(np.float32)
     region = np.broadcast_to(masks[2], maps.shape)
     chance = masks[2].mean()
-    assert abs(np.mean(scores.pointing_game(maps, region)) - chance) < 4 * np.sqrt(chance * (1 - chance) / count)
-    assert abs(np.mean(scores.mass_inside(maps, region)) - chance) < 0.01
-    assert abs(np.mean(scores.contrast(maps, region, ~region))) < 0.01
+    assert abs(np.mean(metrics.pointing_game(maps, region)) - chance) < 4 * np.sqrt(chance * (1 - chance) / count)
+    assert abs(np.mean(metrics.mass_inside(maps, region)) - chance) < 0.01
+    assert abs(np.mean(metrics.contrast(maps, region, ~region))) < 0.01
 
 
 @pytest.mark.parametrize("value", [0.0, 2.0, -1.0])
 def test_flat_maps_score_exactly_chance(masks, value):
     maps = np.full(masks.shape, value)
     chance = masks.mean((1, 2))
-    np.testing.assert_allclose(scores.pointing_game(maps, masks), chance, rtol=1e-6)
-    np.testing.assert_allclose(scores.mass_inside(maps, masks), chance, rtol=1e-6)
-    np.testing.assert_array_equal(scores.contrast(maps, masks, ~masks), np.zeros(3))
+    np.testing.assert_allclose(metrics.pointing_game(maps, masks), chance, rtol=1e-6)
+    np.testing.assert_allclose(metrics.mass_inside(maps, masks), chance, rtol=1e-6)
+    np.testing.assert_array_equal(metrics.contrast(maps, masks, ~masks), np.zeros(3))
 
 
 def test_tolerance_is_a_distance():
@@ -52,15 +52,15 @@ def test_tolerance_is_a_distance():
     points = np.eye(81, dtype=np.float32).reshape(81, 9, 9)
     distance = np.hypot(rows - 4, columns - 4).ravel()
     for tolerance in (0, 1, 1.5, 3, 20):
-        hits = scores.pointing_game(points, np.repeat(masks, 81, 0), tolerance)
+        hits = metrics.pointing_game(points, np.repeat(masks, 81, 0), tolerance)
         np.testing.assert_array_equal(hits, (distance <= tolerance).astype(np.float32))
 
 
 def test_the_size_of_a_region_is_no_advantage_in_contrast():
     maps = np.array([[[3.0, 1.0, 1.0, 1.0, -9.0]]])
     first, others = np.array([[True, False, False, False, False]]), np.array([[False, True, True, True, False]])
-    np.testing.assert_allclose(scores.contrast(maps, first, others), [0.5])
-    np.testing.assert_allclose(scores.mass_inside(maps, first), [0.5])
+    np.testing.assert_allclose(metrics.contrast(maps, first, others), [0.5])
+    np.testing.assert_allclose(metrics.mass_inside(maps, first), [0.5])
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
@@ -95,4 +95,4 @@ def test_bad_input_is_refused(masks, name):
 @pytest.mark.parametrize("tolerance", [-1, float("nan"), float("inf")])
 def test_tolerance_is_not_negative(masks, tolerance):
     with pytest.raises(ValueError, match="tolerance="):
-        scores.pointing_game(np.zeros(masks.shape), masks, tolerance)
+        metrics.pointing_game(np.zeros(masks.shape), masks, tolerance)

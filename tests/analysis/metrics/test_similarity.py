@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis import scores
+from analysis import metrics
 
 
 @pytest.fixture(scope="module")
@@ -16,17 +16,17 @@ def pair():
 
 def test_rank_correlation_is_scipy_s(pair):
     expected = [stats.spearmanr(a.ravel(), b.ravel()).statistic for a, b in zip(*pair, strict=True)]
-    np.testing.assert_allclose(scores.rank_correlation(*pair), expected, atol=1e-5)
+    np.testing.assert_allclose(metrics.rank_correlation(*pair), expected, atol=1e-5)
 
 
 def test_rank_correlation_sees_the_order_alone(pair):
     first, second = pair
-    np.testing.assert_allclose(scores.rank_correlation(first, np.exp(first)), 1, atol=1e-5)
-    np.testing.assert_allclose(scores.rank_correlation(first, -(first**3)), -1, atol=1e-5)
+    np.testing.assert_allclose(metrics.rank_correlation(first, np.exp(first)), 1, atol=1e-5)
+    np.testing.assert_allclose(metrics.rank_correlation(first, -(first**3)), -1, atol=1e-5)
     np.testing.assert_allclose(
-        jax.jit(scores.rank_correlation)(first, second), scores.rank_correlation(first, second), atol=1e-6
+        jax.jit(metrics.rank_correlation)(first, second), metrics.rank_correlation(first, second), atol=1e-6
     )
-    np.testing.assert_array_equal(scores.rank_correlation(np.ones_like(first), second), np.zeros(6))
+    np.testing.assert_array_equal(metrics.rank_correlation(np.ones_like(first), second), np.zeros(6))
 
 
 def similarity_of_one(first, second, window):
@@ -44,24 +44,24 @@ def similarity_of_one(first, second, window):
 @pytest.mark.parametrize("window", [3, 7])
 def test_structural_similarity_is_that_of_a_loop(pair, window):
     expected = [similarity_of_one(a, b, window) for a, b in zip(*pair, strict=True)]
-    np.testing.assert_allclose(scores.structural_similarity(*pair, window), expected, atol=1e-4)
-    np.testing.assert_allclose(scores.structural_similarity(pair[0], pair[0], window), 1, atol=1e-5)
+    np.testing.assert_allclose(metrics.structural_similarity(*pair, window), expected, atol=1e-4)
+    np.testing.assert_allclose(metrics.structural_similarity(pair[0], pair[0], window), 1, atol=1e-5)
 
 
 def test_agreement_is_the_mean_over_images(pair):
     first, second = pair
-    matrix = scores.agreement({"a": first, "b": second, "c": -first})
-    mean = scores.rank_correlation(first, second).mean()
+    matrix = metrics.agreement({"a": first, "b": second, "c": -first})
+    mean = metrics.rank_correlation(first, second).mean()
     np.testing.assert_allclose(matrix, [[1, mean, -1], [mean, 1, -mean], [-1, -mean, 1]], atol=1e-5)
 
 
 def test_bad_input_is_refused(pair):
     first, second = pair
     for call, message in (
-        (lambda: scores.rank_correlation(first, second[:3]), r"others of shape \(3, 9, 11\): expected \(6, 9, 11\)"),
-        (lambda: scores.structural_similarity(first, second, 0), "window=0"),
-        (lambda: scores.agreement({}), "agreement of no maps"),
-        (lambda: scores.agreement({"a": first, "b": second[:, :4]}), r"maps\['b'\] of shape"),
+        (lambda: metrics.rank_correlation(first, second[:3]), r"others of shape \(3, 9, 11\): expected \(6, 9, 11\)"),
+        (lambda: metrics.structural_similarity(first, second, 0), "window=0"),
+        (lambda: metrics.agreement({}), "agreement of no maps"),
+        (lambda: metrics.agreement({"a": first, "b": second[:, :4]}), r"maps\['b'\] of shape"),
     ):
         with pytest.raises(ValueError, match=message):
             call()
