@@ -19,7 +19,7 @@ test: .venv/.ready
 	$(BIN)/pytest -n auto --dist worksteal
 
 test-all: .venv/.ready
-	$(BIN)/pytest -n auto --dist worksteal -m ""
+	$(BIN)/pytest -n auto --dist worksteal -m "" --all-optimized
 
 lint: .venv/.ready
 	$(BIN)/ruff check .
@@ -38,4 +38,4 @@ lock:
 	  --custom-compile-command "make lock" --output-file requirements.lock
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -67,7 +67,8 @@ def test_batch_size_does_not_matter(digits, digits_net, healthy, batch_size):
     for name in ("active", "constant", "saturated"):
         np.testing.assert_array_equal(*(getattr(report, name) for report in reports))
     for name in ("mean", "deviation", "low", "high", "reliability", "correlation", "checkerboard"):
-        np.testing.assert_allclose(*(getattr(report, name) for report in reports), atol=1e-5)
+        # Seen: up to 1.2e-5, of sums over pixels in another order, where a CPU has AVX2 alone.
+        np.testing.assert_allclose(*(getattr(report, name) for report in reports), atol=1e-4)
 
 
 def test_dead_and_duplicated_by_surgery(digits, digits_net, healthy):

@@ -113,7 +113,8 @@ def test_learned_templates_start_at_the_hand_made_ones_and_get_gradients(digits)
     assert list(jax.eval_shape(fixed.init, jax.random.key(0), image)["params"]) == ["head"]
     np.testing.assert_array_equal(variables["params"]["stage1"]["kernel"], oriented_lines().astype(np.float32))
     run = jax.jit(lambda v: (learned.apply(v, image), fixed.apply({"params": {"head": v["params"]["head"]}}, image)))
-    np.testing.assert_allclose(*run(variables), rtol=1e-5, atol=1e-6)
+    # Seen: up to 6e-6 on logits of up to 4, whose sums over pixels run in another order.
+    np.testing.assert_allclose(*run(variables), rtol=1e-5, atol=5e-5)
     grads = jax.jit(jax.grad(lambda v: jnp.sum(jnp.square(learned.apply(v, image)))))(variables)
     assert all(np.isfinite(leaf).all() and np.asarray(leaf).any() for leaf in jax.tree.leaves(grads))
 
