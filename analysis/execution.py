@@ -24,9 +24,10 @@ T = TypeVar("T")
 PATIENCE = 3.0  # seconds before a progress bar appears
 
 
+@jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True, eq=False)
 class Static:
-    """Any object as a static part of a compiled program.
+    """Any object as a static part of a compiled program: a pytree without leaves.
 
     It is recognised by equality, or by identity where it cannot be hashed, such as a model whose
     fields hold a list.

@@ -169,5 +169,6 @@ def explainer(
     if not method.of_model:
         return lambda images, labels: method.function(logits_fn, images, labels, **settings)
     assert network is not None
-    model, variables, preprocess = network
-    return lambda images, labels: method.function(model, variables, images, labels, preprocess=preprocess, **settings)
+    model, variables = network.model, network.variables
+    settings["preprocess"] = network.preprocess
+    return lambda images, labels: method.function(model, variables, images, labels, **settings)

@@ -8,21 +8,15 @@ Never put a function that is itself jitted between a tap and the module it is me
 it would skip the tap in silence, and so a tap that does not fire is an error.
 """
 
-import dataclasses
-import functools
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
-from flax.errors import FlaxError
-from flax.traverse_util import flatten_dict
 from jax.tree_util import Partial
 
-from analysis import checks, execution
+from analysis.network import Network
 
 
 def list(model: nn.Module, variables: Any, inputs: Any) -> dict[str, Any]:
@@ -42,12 +36,11 @@ def list(model: nn.Module, variables: Any, inputs: Any) -> dict[str, Any]:
       >>> list(model, jax.eval_shape(model.init, jax.random.key(0), image), image)["layers_0"].shape
       (1, 6, 6, 8)
     """
-    _, activations = jax.eval_shape(_shapes, execution.Static(model), variables, inputs)
-    return {path: calls[-1] for activation in activations for path, calls in activation.items()}
+    return Network(model, variables).layers(inputs)
 
 
 def input_form(images: Any, preprocess: Callable[[jax.Array], jax.Array] | None = None) -> jax.ShapeDtypeStruct:
-    """Shape and type of what a model is given for one image.
+    """Shape and dtype of what a model takes for one image.
 
     Args:
       images: (N, H, W, C), or their shape and type.
@@ -57,13 +50,7 @@ def input_form(images: Any, preprocess: Callable[[jax.Array], jax.Array] | None 
       >>> input_form(jnp.ones((5, 6, 6, 3)), lambda images: images[:, ::2, ::2]).shape
       (1, 3, 3, 3)
     """
-    one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
-    return one if preprocess is None else jax.eval_shape(execution.call, execution.as_argument(preprocess), one)
-
-
-@functools.partial(jax.jit, static_argnames="model")
-def _shapes(model: execution.Static, variables: Any, inputs: Any) -> tuple[Any, Any]:
-    return _captured(model.value, variables, inputs)  # only ever traced; jit remembers the trace
+    return Network(nn.Module(), {}, preprocess).input_form(images.shape[1:], images.dtype)
 
 
 def find(model: nn.Module, variables: Any, inputs: Any, layer: str) -> str:
@@ -78,24 +65,7 @@ def find(model: nn.Module, variables: Any, inputs: Any, layer: str) -> str:
       Traceback (most recent call last):
       ValueError: Sequential has no layer 'layers0', did you mean layers_0?...
     """
-    paths = list(model, variables, inputs)
-    found = [layer] if layer in paths else [path for path in paths if path.endswith(f"/{layer}")]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ValueError(f"layer {layer!r} could be {_some(found)}: give more of the path")
-    parts = [path.split("/") for path in paths]
-    endings = dict.fromkeys("/".join(part[start:]) for part in parts for start in range(len(part)))
-    children = dict.fromkeys(part[0] for part in parts)
-    raise ValueError(
-        f"{type(model).__name__} has no layer {layer!r}{checks.did_you_mean(layer, endings)}; "
-        f"it is made of {_some(children)}"
-    )
-
-
-def _some(names: Iterable[str], most: int = 8) -> str:
-    names = [*names]
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return Network(model, variables).find(inputs, layer)
 
 
 def read(model: nn.Module, variables: Any, inputs: jax.Array, layer: str) -> Any:
@@ -188,7 +158,7 @@ def run(
       edits: for each layer to change, a function of its output that keeps shapes and types.
 
     Returns:
-      The model's output, and the activations by the names given in `layers`.
+      The model's output, and the activations by the names in `layers`.
 
     Raises:
       ValueError, RuntimeError: as in `read`; ValueError too for an edit that changes shape or type.
@@ -196,35 +166,11 @@ def run(
     Example:
       >>> model, inputs = nn.Sequential([nn.Dense(1), nn.relu]), jnp.ones((1, 1))
       >>> variables = {"params": {"layers_0": {"kernel": jnp.full((1, 1), 2.0), "bias": jnp.zeros(1)}}}
-      >>> logits, seen = run(model, variables, inputs, ["layers_0"], {"layers_0": jnp.negative})
-      >>> logits.tolist(), seen["layers_0"].tolist()
+      >>> logits, activations = run(model, variables, inputs, ["layers_0"], {"layers_0": jnp.negative})
+      >>> logits.tolist(), activations["layers_0"].tolist()
       ([[0.0]], [[-2.0]])
     """
-    layers, edits = tuple(layers), edits or {}
-    paths = {layer: find(model, variables, inputs, layer) for layer in (*layers, *edits)}
-    changes = {paths[layer]: edit for layer, edit in edits.items()}
-    fired: set[str] = set()
-
-    def interceptor(call, args, kwargs, context):
-        output = call(*args, **kwargs)
-        path = "/".join(context.module.path)
-        if context.method_name != "__call__" or path not in changes:
-            return output
-        fired.add(path)
-        changed = changes[path](output)
-        if checks.form(changed) != checks.form(output):
-            raise ValueError(f"the edit of layer {path!r} gave {checks.form(changed)}: expected {checks.form(output)}")
-        return changed
-
-    with nn.intercept_methods(interceptor):
-        logits, activations = _captured(model, variables, inputs)
-    seen = {path: calls for activation in activations for path, calls in activation.items()}
-    for path in paths.values():
-        if path not in seen or (path in changes and path not in fired):
-            raise RuntimeError(f"the tap on {path!r} did not fire: {type(model).__name__} did not call it this time")
-        if len(seen[path]) > 1:
-            raise ValueError(f"layer {path!r} is called {len(seen[path])} times in one pass, and a tap takes one call")
-    return logits, {layer: seen[paths[layer]][0] for layer in layers}
+    return Network(model, variables).run(inputs, layers, edits)
 
 
 def logits_fn(model: nn.Module, variables: Any, preprocess: Callable[[jax.Array], jax.Array] | None = None) -> Partial:
@@ -238,8 +184,7 @@ def logits_fn(model: nn.Module, variables: Any, preprocess: Callable[[jax.Array]
     Returns:
       `images -> logits`.
     """
-    preprocess = None if preprocess is None else execution.as_argument(preprocess)
-    return Partial(_Forward(execution.Static(model)), variables, preprocess)
+    return Network(model, variables, preprocess).logits_fn
 
 
 def neurons(
@@ -272,66 +217,4 @@ def neurons(
       >>> neurons(model, variables, "layers_0", at=(0, 1))(inputs).tolist()
       [[-2.0]]
     """
-    if at is not None and [isinstance(entry, int | np.integer) for entry in np.atleast_1d(at)] != [True, True]:
-        raise ValueError(f"at={at!r}: expected a row and a column, or None for the mean of each channel")
-    preprocess = None if preprocess is None else execution.as_argument(preprocess)
-    return Partial(_Neurons(execution.Static(model), layer, None if at is None else (*at,)), variables, preprocess)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Neurons:
-    """The channels of a layer; a class so that equal layers of equal models are equal functions."""
-
-    model: execution.Static
-    layer: str
-    at: tuple[int, int] | None
-
-    def __call__(self, variables: Any, preprocess: Partial | None, images: jax.Array) -> jax.Array:
-        inputs = images if preprocess is None else preprocess(images)
-        output = read(self.model.value, variables, inputs, self.layer)
-        rank = output.ndim if isinstance(output, jax.Array) else None
-        if rank not in (2, 4) or (rank == 2 and self.at is not None):
-            raise ValueError(
-                f"layer {self.layer!r} gives {checks.form(output)}: expected (N, h, w, channels), "
-                "or (N, channels) with at=None"
-            )
-        if rank == 2:
-            return output
-        if self.at is None:
-            return output.mean((1, 2))
-        if any(not -size <= entry < size for entry, size in zip(self.at, output.shape[1:3], strict=True)):
-            raise ValueError(f"at={self.at} is outside of layer {self.layer!r}, {output.shape[1:3]} pixels")
-        return output[:, self.at[0], self.at[1]]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Forward:
-    """A model's output in test mode; a class so that equal models are equal functions."""
-
-    model: execution.Static
-
-    def __call__(self, variables: Any, preprocess: Partial | None, images: jax.Array, **settings: Any) -> Any:
-        model = self.model.value
-        if "train" in inspect.signature(type(model).__call__).parameters:
-            settings["train"] = False
-        inputs = images if preprocess is None else preprocess(images)
-        try:
-            return model.apply(variables, inputs, **settings)
-        except FlaxError as error:
-            name = type(model).__name__
-            raise ValueError(
-                f"{name} does not take images of shape {inputs.shape} with these variables: {error}"
-            ) from error
-
-
-def _captured(model: nn.Module, variables: Any, inputs: jax.Array) -> tuple[jax.Array, Any]:
-    """The output, and in the order of computation `{path: (output of each call, ...)}` of each module."""
-
-    def inner_call(module, method):
-        return method == "__call__" and bool(module.path)
-
-    logits, state = _Forward(execution.Static(model))(
-        variables, None, inputs, capture_intermediates=inner_call, mutable=["intermediates"]
-    )
-    captured = flatten_dict(state.get("intermediates", {}))
-    return logits, [{"/".join(path[:-1]): calls} for path, calls in captured.items() if path[-1] == "__call__"]
+    return Network(model, variables, preprocess).neurons(layer, at)

@@ -3,8 +3,7 @@
 Reference: Zhou, Khosla, Lapedriza, Oliva & Torralba, 2015, arXiv:1512.04150.
 """
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
@@ -12,8 +11,9 @@ import jax
 from jax.extend import core
 from jax.tree_util import Partial
 
-from analysis import checks, execution, taps
-from analysis.attribution.grad_cam import is_spatial, layer_map, spatial_layer
+from analysis import checks, execution
+from analysis.attribution.grad_cam import layer_map
+from analysis.network import Network, is_spatial
 from convzoo import jaxprs
 
 
@@ -62,22 +62,10 @@ def cam(
       [[[0.0, 8.0]]]
     """
     images = checks.as_images(images)
-    preprocess = None if preprocess is None else execution.as_argument(preprocess)
-    inputs = taps.input_form(images, preprocess)
-    path = averaged_layer(model, variables, inputs, layer)
-    return layer_map(
-        Partial(execution.Static(_times_places)),
-        model,
-        variables,
-        images,
-        labels,
-        path,
-        preprocess,
-        "logit",
-        relu,
-        resize,
-        batch_size,
-    )
+    network = Network(model, variables, preprocess)
+    path = averaged_layer(network, images.shape[1:], layer)
+    weigh = Partial(_times_places)
+    return layer_map(weigh, network, images, labels, path, "logit", relu, resize, batch_size)
 
 
 def _times_places(gradient, activation):
@@ -85,49 +73,45 @@ def _times_places(gradient, activation):
     return gradient * (gradient.shape[1] * gradient.shape[2])
 
 
-def averaged_layer(model: nn.Module, variables: Any, inputs: Any, layer: str | None = None) -> str:
+def averaged_layer(network: Network, image_shape: Sequence[int], layer: str | None = None) -> str:
     """The path of the layer whose mean over space the logits are a linear function of, proved on the program.
 
     Args:
-      model, variables: a Linen module and its variables, or their shapes.
-      inputs: (N, H, W, C) what the model takes, or its shape and type.
+      network: a network; the shapes of its variables are enough.
+      image_shape: (H, W, C) of the images.
       layer: a path, or an ending that only one path has; None: the last layer with spatial extent.
 
     Raises:
       ValueError: a layer that is unknown, ambiguous or without spatial extent, or read in another way.
 
     Example:
-      >>> model, image = nn.Conv(2, (3, 3)), jax.ShapeDtypeStruct((1, 6, 6, 3), "float32")
-      >>> model = nn.Sequential([model, lambda x: x.mean((1, 2))])
-      >>> averaged_layer(model, jax.eval_shape(model.init, jax.random.key(0), image), image)
+      >>> model = nn.Sequential([nn.Conv(2, (3, 3)), lambda x: x.mean((1, 2))])
+      >>> variables = jax.eval_shape(model.init, jax.random.key(0), jax.numpy.ones((1, 6, 6, 3)))
+      >>> averaged_layer(Network(model, variables), (6, 6, 3))
       'layers_0'
     """
-    forms = taps.list(model, variables, inputs)
+    images = jax.ShapeDtypeStruct((1, *image_shape), "float32")
+    forms = network.layers(images)
     if layer is None:
         layer = next((path for path in reversed(forms) if is_spatial(forms[path])), None)
-    path = spatial_layer(model, variables, inputs, layer)
+    path = network.spatial_layer(image_shape, layer)
 
-    program = jaxprs.trace(Partial(_Tail(execution.Static(model), path), variables), inputs, forms[path])
+    program = jaxprs.trace(Partial(_tail, network, execution.Static(path)), images, forms[path])
     states = [*[None] * (len(program.jaxpr.invars) - 1), MAPS]
     reached = _walk(program, states)[0]
     if reached is not MEAN:
-        found = f"{reached.primitive!r} in {reached.where}" if isinstance(reached, Broken) else "no global average"
+        obstacle = f"{reached.primitive!r} in {reached.where}" if isinstance(reached, Broken) else "no global average"
         raise ValueError(
-            f"{type(model).__name__} has no class activation map of layer {path!r}: between it and the logits stands "
-            f"{found}, but only a global average and a linear layer may; grad_cam takes any network and any layer"
+            f"{type(network.model).__name__} has no class activation map of layer {path!r}: between it and the logits "
+            f"stands {obstacle}, but only a global average and a linear layer may; "
+            "grad_cam takes any network and any layer"
         )
     return path
 
 
-@dataclasses.dataclass(frozen=True)
-class _Tail:
-    """The logits as a function of a layer's activation; a class so that equal tails are equal functions."""
-
-    model: execution.Static
-    path: str
-
-    def __call__(self, variables: Any, inputs: jax.Array, activation: jax.Array) -> jax.Array:
-        return taps.run(self.model.value, variables, inputs, edits={self.path: lambda _: activation})[0]
+def _tail(network: Network, path: execution.Static, images: jax.Array, activation: jax.Array) -> jax.Array:
+    """The logits as a function of a layer's activation."""
+    return network.run(images, edits={path.value: lambda _: activation})[0]
 
 
 class Broken(NamedTuple):

@@ -4,7 +4,6 @@ References: Selvaraju et al., 2016, arXiv:1610.02391; Chattopadhyay et al., 2017
 """
 
 import functools
-import re
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -13,8 +12,9 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
-from analysis import checks, execution, taps
+from analysis import checks, execution
 from analysis.attribution.reduction import Score, check_score, score_of
+from analysis.network import Network
 from analysis.numerics import at_least_float32
 
 RESIZE = ("bilinear", "nearest", None)
@@ -66,19 +66,8 @@ def grad_cam(
       >>> grad_cam(model, variables, jnp.array([[[[0.0], [1.0]]]]), [1]).tolist()
       [[[0.0, 4.0]]]
     """
-    return layer_map(
-        Partial(execution.Static(_mean_gradient)),
-        model,
-        variables,
-        images,
-        labels,
-        layer,
-        preprocess,
-        score,
-        relu,
-        resize,
-        batch_size,
-    )
+    network = Network(model, variables, preprocess)
+    return layer_map(Partial(_mean_gradient), network, images, labels, layer, score, relu, resize, batch_size)
 
 
 def _mean_gradient(gradient, activation):
@@ -124,19 +113,9 @@ def grad_cam_plus_plus(
 
     Reference: Chattopadhyay, Sarkar, Howlader & Balasubramanian, 2017, arXiv:1710.11063.
     """
-    return layer_map(
-        Partial(execution.Static(_counted_gradient), epsilon),
-        model,
-        variables,
-        images,
-        labels,
-        layer,
-        preprocess,
-        score,
-        relu,
-        resize,
-        batch_size,
-    )
+    network = Network(model, variables, preprocess)
+    weigh = Partial(_counted_gradient, epsilon)
+    return layer_map(weigh, network, images, labels, layer, score, relu, resize, batch_size)
 
 
 def _counted_gradient(epsilon, gradient, activation):
@@ -148,12 +127,10 @@ def _counted_gradient(epsilon, gradient, activation):
 
 def layer_map(
     weigh: Partial,
-    model: nn.Module,
-    variables: Any,
+    network: Network,
     images: Any,
     labels: Any,
     layer: str | None,
-    preprocess: Callable[[jax.Array], jax.Array] | None,
     score: Score,
     relu: bool,
     resize: str | None,
@@ -163,38 +140,27 @@ def layer_map(
 
     Args:
       weigh: (gradient, activation), both (N, h, w, K) in at least float32 → weights that broadcast to them.
-      model, variables, images, labels, layer, preprocess, score, relu, resize, batch_size: as in `grad_cam`.
+      network: the network to explain.
+      images, labels, layer, score, relu, resize, batch_size: as in `grad_cam`.
 
     Returns:
       (N, H, W), or (N, h, w) for `resize=None`.
     """
     check_score(score)
     checks.choice("resize", resize, RESIZE)
-    preprocess = None if preprocess is None else execution.as_argument(preprocess)
-    _, images, labels = checks.inputs(taps.logits_fn(model, variables, preprocess), images, labels)
-    static = execution.Static(model)
+    _, images, labels = checks.inputs(network.logits_fn, images, labels)
     return execution.in_batches(
-        lambda images, labels: _layer_map(
-            weigh, static, variables, preprocess, images, labels, layer, score, relu, resize
-        ),
+        lambda images, labels: _layer_map(weigh, network, images, labels, layer, score, relu, resize),
         batch_size,
         images,
         labels,
     )
 
 
-@functools.partial(jax.jit, static_argnames=("static", "layer", "score", "relu", "resize"))
-def _layer_map(weigh, static, variables, preprocess, images, labels, layer, score, relu, resize):
-    model = static.value
-    inputs = images if preprocess is None else preprocess(images)
-    path = spatial_layer(model, variables, inputs, layer)
-    form = taps.list(model, variables, inputs)[path]
-
-    def scored(delta):
-        logits, seen = taps.run(model, variables, inputs, [path], {path: lambda output: output + delta})
-        return score_of(logits, labels, score).sum(), seen[path]
-
-    gradient, activation = jax.grad(scored, has_aux=True)(jnp.zeros(form.shape, form.dtype))
+@functools.partial(jax.jit, static_argnames=("layer", "score", "relu", "resize"))
+def _layer_map(weigh, network, images, labels, layer, score, relu, resize):
+    path = network.spatial_layer(images.shape[1:], layer)
+    gradient, activation = network.gradient(images, path, lambda logits, _: score_of(logits, labels, score).sum())
     gradient, activation = at_least_float32(gradient), at_least_float32(activation)
     return finished((weigh(gradient, activation) * activation).sum(-1), images, relu, resize)
 
@@ -203,43 +169,3 @@ def finished(maps: jax.Array, images: jax.Array, relu: bool, resize: str | None)
     """A layer's (N, h, w) maps, rectified and brought to the size of the images where asked."""
     maps = jax.nn.relu(maps) if relu else maps
     return maps if resize is None else jax.image.resize(maps, images.shape[:3], resize)
-
-
-def spatial_layer(model: nn.Module, variables: Any, inputs: Any, layer: str | None = None) -> str:
-    """The path of a layer whose activation is an image of more than one pixel.
-
-    Args:
-      model, variables, inputs: as in `analysis.taps.list`.
-      layer: a path, or an ending that only one path has; None: the highest `stageN`, the outermost where
-        stages nest, and in a model without any the last layer that qualifies.
-
-    Raises:
-      ValueError: a layer that is unknown, ambiguous or without spatial extent, or a model that has none.
-
-    Example:
-      >>> model, image = nn.Sequential([nn.Conv(8, (3, 3)), nn.relu]), jnp.ones((1, 6, 6, 3))
-      >>> spatial_layer(model, jax.eval_shape(model.init, jax.random.key(0), image), image)
-      'layers_0'
-    """
-    forms = taps.list(model, variables, inputs)
-    spatial = [path for path, form in forms.items() if is_spatial(form)]
-    if layer is not None:
-        path = taps.find(model, variables, inputs, layer)
-        if path not in spatial:
-            shape = jax.tree.map(lambda form: form.shape, forms[path])
-            near = f": the last layer that has it is {spatial[-1]!r}" if spatial else ""
-            raise ValueError(f"layer {path!r} gives {shape}, which has no spatial extent{near}")
-        return path
-    if not spatial:
-        raise ValueError(f"no layer of {type(model).__name__} has spatial extent, which Grad-CAM needs: use saliency")
-    stages = {path: re.fullmatch(r"(?:.*/)?stage(\d+)", path) for path in spatial}
-    rank = {path: (-path.count("/"), int(match[1])) for path, match in stages.items() if match}
-    last = [path for path in rank if rank[path] == max(rank.values())] or spatial[-1:]
-    if len(last) > 1:
-        raise ValueError(f"{type(model).__name__} has several last stages: give layer= one of {', '.join(last)}")
-    return last[0]
-
-
-def is_spatial(form: Any) -> bool:
-    """Whether a layer's output, given by shape and type, is an image of more than one pixel."""
-    return isinstance(form, jax.ShapeDtypeStruct) and form.ndim == 4 and form.shape[1] * form.shape[2] > 1

@@ -4,17 +4,17 @@ References: Springenberg et al., 2014, arXiv:1412.6806; Zeiler & Fergus, 2013, a
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
-from jax.tree_util import Partial
 
-from analysis import checks, execution, taps
+from analysis import checks
 from analysis.attribution.rectifiers import own_rectifier
 from analysis.attribution.reduction import Channels, Score
 from analysis.attribution.saliency import saliency
+from analysis.network import Network
 
 
 def guided_backprop(
@@ -68,7 +68,8 @@ def guided_backprop(
       >>> guided_backprop(Net(), {}, jnp.full((2, 1, 1, 1), 0.5), [0, 1]).tolist()
       [[[1.0]], [[0.0]]]
     """
-    return _backward("guided", model, variables, images, labels, preprocess, layer, at, channels, score, batch_size)
+    network = Network(model, variables, preprocess)
+    return _backward("guided", network, images, labels, layer, at, channels, score, batch_size)
 
 
 def deconvnet(
@@ -110,35 +111,31 @@ def deconvnet(
       >>> deconvnet(Net(), {}, jnp.full((1, 1, 1, 1), 0.5), [0]).tolist()
       [[[1.0]]]
     """
-    return _backward("deconvnet", model, variables, images, labels, preprocess, layer, at, channels, score, batch_size)
+    network = Network(model, variables, preprocess)
+    return _backward("deconvnet", network, images, labels, layer, at, channels, score, batch_size)
 
 
-def _backward(rule, model, variables, images, labels, preprocess, layer, at, channels, score, batch_size):
+def _backward(rule, network, images, labels, layer, at, channels, score, batch_size):
     if layer is None and at is not None:
         raise ValueError(f"at={at!r} is a place in a layer: give layer= as well")
-    preprocess = None if preprocess is None else execution.as_argument(preprocess)
-    changed = with_rule(rule, model, variables, checks.as_images(images), preprocess)
-    if layer is None:
-        function = taps.logits_fn(changed, variables, preprocess)
-    else:
-        function = taps.neurons(changed, variables, layer, at, preprocess)
+    changed = with_rule(rule, network, checks.as_images(images).shape[1:])
+    function = changed.logits_fn if layer is None else changed.neurons(layer, at)
     return saliency(function, images, labels, channels, score, batch_size)
 
 
-def with_rule(rule: str, model: nn.Module, variables: Any, images: Any, preprocess: Partial | None) -> nn.Module:
-    """The model that computes the same, and whose gradient goes back through rectifiers by another rule.
+def with_rule(rule: str, network: Network, image_shape: Sequence[int]) -> Network:
+    """The network that computes the same, and whose gradient goes back through rectifiers by another rule.
 
     Args:
       rule: `"guided"` or `"deconvnet"`.
-      model, variables: a Linen module and its variables.
-      images: (N, H, W, C), of which only shape and type are looked at.
-      preprocess: what stands between the images and the model; None: nothing.
+      network: a network whose model has a field `act`.
+      image_shape: (H, W, C) of the images.
 
     Raises:
       ValueError: as in `analysis.attribution.rectifiers.own_rectifier`.
     """
-    inputs = taps.input_form(images, preprocess)
-    return model.clone(act=_Rule(own_rectifier(model, variables, inputs), rule))
+    rectifier = own_rectifier(network, image_shape)
+    return dataclasses.replace(network, model=network.model.clone(act=_Rule(rectifier, rule)))
 
 
 WAYS_BACK: dict[str, Callable[..., jax.Array]] = {

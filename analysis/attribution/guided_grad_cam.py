@@ -9,11 +9,12 @@ from typing import Any, Literal
 import flax.linen as nn
 import jax
 
-from analysis import checks, execution, taps
+from analysis import checks
 from analysis.attribution.grad_cam import grad_cam
 from analysis.attribution.guided_backprop import with_rule
 from analysis.attribution.reduction import Channels, Score, check_channels, over_channels
 from analysis.attribution.saliency import saliency
+from analysis.network import Network
 
 
 def guided_grad_cam(
@@ -58,8 +59,8 @@ def guided_grad_cam(
     """
     check_channels(channels)
     checks.choice("resize", resize, ("bilinear", "nearest"))
-    preprocess = None if preprocess is None else execution.as_argument(preprocess)
-    guided = with_rule("guided", model, variables, checks.as_images(images), preprocess)
+    network = Network(model, variables, preprocess)
+    guided = with_rule("guided", network, checks.as_images(images).shape[1:])
     places = grad_cam(model, variables, images, labels, layer, preprocess, score, resize=resize, batch_size=batch_size)
-    pixels = saliency(taps.logits_fn(guided, variables, preprocess), images, labels, None, score, batch_size)
+    pixels = saliency(guided.logits_fn, images, labels, None, score, batch_size)
     return over_channels(pixels * places[..., None].astype(pixels.dtype), channels)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
-from analysis import taps
+from analysis.network import Network
 from convzoo import jaxprs
 
 RECTIFIERS = (nn.relu, nn.relu6)
@@ -16,7 +16,7 @@ RECTIFIERS = (nn.relu, nn.relu6)
 _MOVES = ("broadcast_in_dim", "reshape", "squeeze", "expand_dims", "convert_element_type", "copy", "transpose")
 
 
-def own_rectifier(model: nn.Module, variables: Any, inputs: Any) -> Callable[[jax.Array], jax.Array]:
+def own_rectifier(network: Network, image_shape: Sequence[int]) -> Callable[[jax.Array], jax.Array]:
     """The rectifier that a model computes with, after a proof that its field `act` replaces all of it.
 
     The program with `act=relu` must be the model's own, and with `act` the identity no rectifier may remain:
@@ -24,9 +24,8 @@ def own_rectifier(model: nn.Module, variables: Any, inputs: Any) -> Callable[[ja
     falling below zero is none.
 
     Args:
-      model: any Linen module.
-      variables: its variables, or their shapes.
-      inputs: (N, H, W, C) what the model takes, or its shape and type.
+      network: a network; the shapes of its variables are enough.
+      image_shape: (H, W, C) of the images.
 
     Returns:
       `nn.relu` or `nn.relu6`.
@@ -35,17 +34,18 @@ def own_rectifier(model: nn.Module, variables: Any, inputs: Any) -> Callable[[ja
       ValueError: no field `act`; another activation; rectifiers that the field does not reach.
 
     Example:
-      >>> own_rectifier(nn.Sequential([nn.relu]), {}, jnp.ones((1, 2, 2, 1)))
+      >>> own_rectifier(Network(nn.Sequential([nn.relu]), {}), (2, 2, 1))
       Traceback (most recent call last):
       ValueError: Sequential has no field `act`...
     """
+    model, inputs = network.model, network.input_form(image_shape)
     name, instead = type(model).__name__, "saliency, smoothgrad and integrated_gradients take any model"
     if "act" not in getattr(model, "__dataclass_fields__", {}):
         raise ValueError(f"{name} has no field `act` through which its rectifiers could be replaced: {instead}")
 
     def program(act):
         changed = model.clone(act=act) if act else model
-        return jaxprs.trace(taps.logits_fn(changed, variables), inputs)
+        return jaxprs.trace(Network(changed, network.variables).logits_fn, inputs)
 
     bare = program(_identity)
     left = _rectifiers(bare)

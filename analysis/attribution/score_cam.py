@@ -12,9 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import checks, execution, taps
-from analysis.attribution.grad_cam import RESIZE, finished, spatial_layer
+from analysis import checks, execution
+from analysis.attribution.grad_cam import RESIZE, finished
 from analysis.attribution.reduction import Score, check_score, score_of
+from analysis.network import Network
 from analysis.numerics import at_least_float32
 
 
@@ -58,19 +59,14 @@ def score_cam(
     """
     check_score(score)
     checks.choice("resize", resize, RESIZE)
-    preprocess = None if preprocess is None else execution.as_argument(preprocess)
-    _, images, labels = checks.inputs(taps.logits_fn(model, variables, preprocess), images, labels)
-    static = execution.Static(model)
-    activations = execution.in_batches(
-        lambda images: _activation(static, variables, preprocess, images, layer), batch_size, images
-    )
+    network = Network(model, variables, preprocess)
+    _, images, labels = checks.inputs(network.logits_fn, images, labels)
+    activations = execution.in_batches(lambda images: _activation(network, images, layer), batch_size, images)
     count, channels = len(images), activations.shape[-1]
 
     def masked(pair):
         image, channel = pair // channels, pair % channels
-        return _masked_score(
-            static, variables, preprocess, images[image], labels[image], activations[image, :, :, channel], score
-        )
+        return _masked_score(network, images[image], labels[image], activations[image, :, :, channel], score)
 
     scores = execution.in_batches(masked, batch_size, np.arange(count * channels)).reshape(count, channels)
     return execution.in_batches(
@@ -82,20 +78,19 @@ def score_cam(
     )
 
 
-@functools.partial(jax.jit, static_argnames=("static", "layer"))
-def _activation(static, variables, preprocess, images, layer):
-    inputs = images if preprocess is None else preprocess(images)
-    path = spatial_layer(static.value, variables, inputs, layer)
-    return at_least_float32(taps.read(static.value, variables, inputs, path))
+@functools.partial(jax.jit, static_argnames="layer")
+def _activation(network, images, layer):
+    return at_least_float32(network.read(images, network.spatial_layer(images.shape[1:], layer)))
 
 
-@functools.partial(jax.jit, static_argnames=("static", "score"))
-def _masked_score(static, variables, preprocess, images, labels, masks, score):
-    inputs = images if preprocess is None else preprocess(images)
+@functools.partial(jax.jit, static_argnames="score")
+def _masked_score(network, images, labels, masks, score):
+    inputs = network.inputs(images)
     masks = jax.image.resize(masks, inputs.shape[:3], "bilinear")
     low, high = (extreme(masks, axis=(1, 2), keepdims=True) for extreme in (jnp.min, jnp.max))
     masks = (masks - low) / jnp.where(high > low, high - low, 1)
-    logits = taps.logits_fn(static.value, variables)(inputs * masks[..., None].astype(inputs.dtype))
+    bare = Network(network.model, network.variables)
+    logits = bare.logits_fn(inputs * masks[..., None].astype(inputs.dtype))
     return score_of(logits, labels, score)
 
 

@@ -40,7 +40,8 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
 
     path = options.figure_path(given, source, "invert")
     source = source.chosen(given.images, given.count)
-    model, variables, preprocess = source.network
+    network = source.network
+    model, variables, preprocess = network.model, network.variables, network.preprocess
     layers = given.layers or source.network.depths(source.image_shape, most=6) or (None,)
     for layer in layers:  # all names, before anything is computed
         units.output_or_layer(model, variables, source.image_shape, layer, preprocess)

@@ -41,7 +41,8 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
       ValueError: an option that does not fit the model.
     """
     path = options.figure_path(given, source, f"maximize-{given.layer or 'classes'}")
-    model, variables, preprocess = source.network
+    network = source.network
+    model, variables, preprocess = network.model, network.variables, network.preprocess
     place = units.output_or_layer(model, variables, source.image_shape, given.layer, preprocess)
     channels = given.channels or tuple(range(min(MOST, place.channels)))
     found = optimal.maximize(

@@ -40,7 +40,8 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
     from analysis.commands import figures
 
     source = source.chosen(given.images, len(source.images))
-    model, variables, preprocess = source.network
+    network = source.network
+    model, variables, preprocess = network.model, network.variables, network.preprocess
     layer = given.layer or source.network.spatial_layer(source.image_shape)
     path = options.figure_path(given, source, f"top-images-{layer}")
     place = find_layer(model, variables, source.images, layer, preprocess)

@@ -3,7 +3,6 @@
 Reference: Adebayo et al., 2018, arXiv:1810.03292.
 """
 
-import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
@@ -12,8 +11,9 @@ import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from analysis import checks, execution, taps
+from analysis import checks
 from analysis.metrics.similarity import rank_correlation, structural_similarity
+from analysis.network import Network
 
 
 class Randomisation(NamedTuple):
@@ -74,10 +74,9 @@ def randomisation(
     checks.choice("order", order, ("cascade", "independent"))
     checks.one_key(key)
     images = checks.as_images(images)
-    inputs = jnp.asarray(images[:1])
-    inputs = inputs if preprocess is None else preprocess(inputs)
+    network = Network(model, variables, preprocess)
     trained = flatten_dict(variables, sep="/")
-    names = tuple(_children(model, variables, inputs, trained) if layers is None else layers)
+    names = tuple(_children(network, images, trained) if layers is None else layers)
     held = {name: [path for path in trained if _belongs(path, name)] for name in names}
     for name, paths in held.items():
         if not paths:
@@ -85,7 +84,7 @@ def randomisation(
             raise ValueError(
                 f"layer {name!r} of {type(model).__name__} has no variables{checks.did_you_mean(name, known)}"
             )
-    fresh = flatten_dict(_initial(execution.Static(model), key, inputs), sep="/")
+    fresh = flatten_dict(_initial(network, key, jnp.asarray(images[:1])), sep="/")
     before = jnp.abs(method(model, variables, images, labels))
     alike, changed = [], dict(trained)
     for name in names:
@@ -114,18 +113,21 @@ def of_logits(
       >>> of_logits(saliency)(model, model.init(jax.random.key(0), image), image, [0]).shape
       (1, 2, 2)
     """
-    preprocess = None if preprocess is None else execution.as_argument(preprocess)
-    return lambda model, variables, images, labels: method(taps.logits_fn(model, variables, preprocess), images, labels)
+
+    def of_model(model, variables, images, labels):
+        return method(Network(model, variables, preprocess).logits_fn, images, labels)
+
+    return of_model
 
 
-@functools.partial(jax.jit, static_argnames="static")
-def _initial(static, key, inputs):
-    return static.value.init(key, inputs)
+@jax.jit
+def _initial(network, key, images):
+    return network.model.init(key, network.inputs(images))
 
 
-def _children(model, variables, inputs, trained):
+def _children(network, images, trained):
     """Direct children with variables, the last computed first."""
-    names = dict.fromkeys(path.split("/")[0] for path in taps.list(model, variables, inputs))
+    names = dict.fromkeys(path.split("/")[0] for path in network.layers(images))
     return [name for name in reversed(names) if any(_belongs(path, name) for path in trained)]
 
 

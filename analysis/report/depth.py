@@ -70,7 +70,8 @@ def dig(subject: Subject, settings: Settings, log: Callable[[str], None]) -> Dep
     layers = subject.depths(settings.layers)
     if subject.network is None or not layers:
         return None
-    model, variables, preprocess = subject.network
+    network = subject.network
+    model, variables, preprocess = network.model, network.variables, network.preprocess
     images, labels = subject.images[: settings.searched], np.asarray(subject.labels)[: settings.searched]
     inverted = np.arange(min(settings.inverted, len(images)))
     key = jax.random.key(settings.seed)

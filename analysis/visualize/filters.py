@@ -11,8 +11,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from analysis import checks, execution, taps
-from analysis.attribution.grad_cam import RESIZE, spatial_layer
+from analysis import checks, execution
+from analysis.attribution.grad_cam import RESIZE
+from analysis.network import Network
 from analysis.numerics import at_least_float32, entry_of
 from analysis.visualize.units import channels_of
 
@@ -64,39 +65,29 @@ def filter_map(
     """
     checks.choice("resize", resize, RESIZE)
     images = checks.as_images(images)
-    preprocess = None if preprocess is None else execution.as_argument(preprocess)
-    inputs = taps.input_form(images, preprocess)
-    path = spatial_layer(model, variables, inputs, layer)
-    source = path if source is None else spatial_layer(model, variables, inputs, source)
-    forms = taps.list(model, variables, inputs)
+    network, shape = Network(model, variables, preprocess), images.shape[1:]
+    path = network.spatial_layer(shape, layer)
+    source = path if source is None else network.spatial_layer(shape, source)
+    forms = network.layers(images)
     order = [*forms]
     # A module that holds the layer ends after it.
     if order.index(source) > order.index(path) or path.startswith(f"{source}/"):
         raise ValueError(f"source {source!r} is computed after layer {path!r}, which does not depend on it")
     channels = channels_of(channels, forms[path].shape[-1], len(images))
-    static = execution.Static(model)
     return execution.in_batches(
-        lambda images, channels: _filter_map(
-            static, variables, preprocess, jnp.asarray(images), channels, path, source, resize
-        ),
+        lambda images, channels: _filter_map(network, jnp.asarray(images), channels, path, source, resize),
         batch_size,
         images,
         channels,
     )
 
 
-@functools.partial(jax.jit, static_argnames=("static", "layer", "source", "resize"))
-def _filter_map(static, variables, preprocess, images, channels, layer, source, resize):
-    model = static.value
-    inputs = images if preprocess is None else preprocess(images)
-    form = taps.list(model, variables, inputs)[source]
+@functools.partial(jax.jit, static_argnames=("layer", "source", "resize"))
+def _filter_map(network, images, channels, layer, source, resize):
+    def score(logits, activations):
+        return entry_of(at_least_float32(activations[layer]).mean((1, 2)), channels).sum()
 
-    def score(delta):
-        _, seen = taps.run(model, variables, inputs, {layer, source}, {source: lambda output: output + delta})
-        means = at_least_float32(seen[layer]).mean((1, 2))
-        return entry_of(means, channels).sum(), seen[source]
-
-    gradient, activation = jax.grad(score, has_aux=True)(jnp.zeros(form.shape, form.dtype))
+    gradient, activation = network.gradient(images, source, score, {layer})
     weights = at_least_float32(gradient).mean((1, 2), keepdims=True)
     maps = (weights * at_least_float32(activation)).sum(-1)
     return maps if resize is None else jax.image.resize(maps, images.shape[:3], resize)

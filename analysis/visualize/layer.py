@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from analysis import checks, execution, taps
-from analysis.attribution.grad_cam import spatial_layer
+from analysis import checks, execution
+from analysis.network import Network
 from analysis.numerics import at_least_float32
 
 Pool = Literal["max", "mean"]
@@ -66,30 +66,20 @@ def find_layer(
       >>> found.height, found.width, found.channels
       (6, 6, 8)
     """
-    preprocess = None if preprocess is None else execution.as_argument(preprocess)
-    inputs = taps.input_form(images, preprocess)
-    path = taps.find(model, variables, inputs, layer)
-    form = taps.list(model, variables, inputs)[path]
+    network = Network(model, variables, preprocess)
+    one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
+    path = network.find(one, layer)
+    form = network.layers(one)[path]
     if not isinstance(form, jax.ShapeDtypeStruct) or form.ndim < 2 or not jnp.issubdtype(form.dtype, jnp.floating):
         raise ValueError(f"layer {path!r} gives {checks.form(form)}: expected floats of shape (N, ..., channels)")
     if spatial:
-        spatial_layer(model, variables, inputs, path)
+        network.spatial_layer(images.shape[1:], path)
     height, width = form.shape[1:3] if form.ndim == 4 else (math.prod(form.shape[1:-1]), 1)
-    return Layer(
-        path, height, width, form.shape[-1], Partial(_Activation(execution.Static(model), path), variables, preprocess)
-    )
+    return Layer(path, height, width, form.shape[-1], Partial(_activation, network, execution.Static(path)))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Activation:
-    """A class, so that equal layers of equal models are equal functions and compile once."""
-
-    model: execution.Static
-    path: str
-
-    def __call__(self, variables: Any, preprocess: Partial | None, images: jax.Array) -> jax.Array:
-        inputs = images if preprocess is None else preprocess(images)
-        return as_maps(taps.read(self.model.value, variables, inputs, self.path))
+def _activation(network: Network, path: execution.Static, images: jax.Array) -> jax.Array:
+    return as_maps(network.read(images, path.value))
 
 
 def as_maps(output: jax.Array) -> jax.Array:

@@ -10,6 +10,7 @@ import analysis
 import zoo
 from analysis import taps
 from analysis.attribution.cam import averaged_layer
+from analysis.network import Network
 
 RNG = np.random.default_rng(6)
 
@@ -64,9 +65,9 @@ def test_on_a_residual_network_it_is_grad_cam_up_to_a_constant():
     np.testing.assert_allclose(cam, 16 * grad_cam, rtol=1e-4, atol=1e-5 * np.abs(cam).max())
 
 
-def shapes_of(model, size=6):
+def network_of(model, size=6):
     image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-    return model, jax.eval_shape(model.init, jax.random.key(0), image), image
+    return Network(model, jax.eval_shape(model.init, jax.random.key(0), image))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def shapes_of(model, size=6):
     ],
 )
 def test_networks_of_the_zoo_that_have_one(name, size, ending):
-    assert averaged_layer(*shapes_of(zoo.create(name), size)).endswith(ending)
+    assert averaged_layer(network_of(zoo.create(name), size), (size, size, 3)).endswith(ending)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_networks_of_the_zoo_that_have_one(name, size, ending):
 )
 def test_networks_and_layers_that_have_none(model, layer, message):
     with pytest.raises(ValueError, match=message):
-        averaged_layer(*shapes_of(model, 32), layer)
+        averaged_layer(network_of(model, 32), (32, 32, 3), layer)
 
 
 def test_refusals_reach_the_caller():

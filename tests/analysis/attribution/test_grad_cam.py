@@ -7,7 +7,7 @@ import pytest
 import analysis
 import zoo
 from analysis import taps
-from analysis.attribution.grad_cam import spatial_layer
+from analysis.network import Network
 from zoo.architectures.resnet import ResNet
 from zoo.layers.residual import BasicBlock
 
@@ -101,9 +101,9 @@ class Nested(nn.Module):
         return nn.Dense(3, name="head")(x)
 
 
-def shapes_of(model, size=16):
+def network_of(model, size=16):
     image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-    return model, jax.eval_shape(model.init, jax.random.key(0), image), image
+    return Network(model, jax.eval_shape(model.init, jax.random.key(0), image))
 
 
 class Bare(nn.Module):
@@ -117,11 +117,11 @@ class Bare(nn.Module):
 
 
 def test_the_default_layer():
-    assert spatial_layer(*shapes_of(zoo.create("resnet20"))) == "stage3"
-    assert spatial_layer(*shapes_of(Nested())) == "backbone/stage2"
-    assert spatial_layer(*shapes_of(Nested()), "stage1") == "backbone/stage1"
-    assert spatial_layer(*shapes_of(Bare())) == "a", "the last in order of computation, not of the alphabet"
-    assert spatial_layer(*shapes_of(zoo.create("resnet20"), size=4)) == "stage2", "one pixel is no map"
+    assert network_of(zoo.create("resnet20")).spatial_layer((16, 16, 3)) == "stage3"
+    assert network_of(Nested()).spatial_layer((16, 16, 3)) == "backbone/stage2"
+    assert network_of(Nested()).spatial_layer((16, 16, 3), "stage1") == "backbone/stage1"
+    assert network_of(Bare()).spatial_layer((16, 16, 3)) == "a", "the last in order of computation, not of the alphabet"
+    assert network_of(zoo.create("resnet20"), 4).spatial_layer((4, 4, 3)) == "stage2", "one pixel is no map"
 
 
 class Twins(nn.Module):
@@ -145,7 +145,7 @@ class Twins(nn.Module):
 )
 def test_layers_that_do_not_serve(model, layer, message):
     with pytest.raises(ValueError, match=message):
-        spatial_layer(*shapes_of(model), layer)
+        network_of(model).spatial_layer((16, 16, 3), layer)
 
 
 def test_errors_of_layers_reach_the_caller():

@@ -9,6 +9,7 @@ import pytest
 import analysis
 import zoo
 from analysis.attribution.rectifiers import own_rectifier
+from analysis.network import Network
 from zoo.layers.normalization import GroupNorm
 
 RNG = np.random.default_rng(2)
@@ -71,7 +72,7 @@ def test_from_a_neuron():
 
 def shapes_of(model, size, channels=3):
     image = jax.ShapeDtypeStruct((1, size, size, channels), jnp.float32)
-    return model, jax.eval_shape(model.init, jax.random.key(0), image), image
+    return Network(model, jax.eval_shape(model.init, jax.random.key(0), image)), (size, size, channels)
 
 
 @pytest.mark.parametrize(
