@@ -4,8 +4,7 @@ Shapes and types are always checked. Values can only be seen in concrete arrays:
 user's `jit`, `grad` or `vmap` the checks of values are left out.
 """
 
-import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,6 +13,7 @@ import numpy as np
 from flax.errors import FlaxError
 
 from analysis import execution
+from convzoo import checks as values
 
 
 def inputs(logits_fn: Callable, images: Any, labels: Any) -> tuple[jax.tree_util.Partial, Any, jax.Array]:
@@ -112,24 +112,6 @@ def as_labels(labels: Any, classes: int, count: int, name: str = "labels") -> ja
     return jnp.asarray(array, jnp.int32)
 
 
-def one_key(key: Any) -> Any:
-    """A key, if it is a single one.
-
-    Raises:
-      ValueError: it is not.
-
-    Example:
-      >>> one_key(0)
-      Traceback (most recent call last):
-      ValueError: key=0: expected one key, such as jax.random.key(0)
-    """
-    try:
-        jax.eval_shape(jax.random.fold_in, key, 0)
-    except (TypeError, ValueError):
-        raise ValueError(f"key={key!r}: expected one key, such as jax.random.key(0)") from None
-    return key
-
-
 def keys(key: Any, count: int) -> jax.Array:
     """(count,) keys, one an image: `fold_in(key, i)`.
 
@@ -140,7 +122,7 @@ def keys(key: Any, count: int) -> jax.Array:
       >>> keys(jax.random.key(0), 3).shape
       (3,)
     """
-    return jax.vmap(jax.random.fold_in, (None, 0))(one_key(key), np.arange(count))
+    return jax.vmap(jax.random.fold_in, (None, 0))(values.key("key", key), np.arange(count))
 
 
 def form(tree: Any) -> Any:
@@ -153,33 +135,4 @@ def form(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: f"{jnp.result_type(leaf)}{jnp.shape(leaf)}", tree)
 
 
-def choice(name: str, value: Any, choices: Iterable[Any]) -> None:
-    """Refuse a value that is not among the choices.
-
-    Example:
-      >>> choice("channels", "mean", ("max", "sum"))
-      Traceback (most recent call last):
-      ValueError: channels='mean' is unknown: expected 'max' or 'sum'
-    """
-    known = [*choices]
-    if not any(value is entry or value == entry for entry in known):
-        names = [repr(entry) for entry in known]
-        hint = did_you_mean(value, [entry for entry in known if isinstance(entry, str)])
-        raise ValueError(f"{name}={value!r} is unknown{hint}: expected {', '.join(names[:-1])} or {names[-1]}")
-
-
-def positive(name: str, value: Any) -> None:
-    """Refuse anything but an integer of at least one."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name}={value!r}: expected a positive integer")
-
-
-def did_you_mean(given: Any, known: Iterable[str]) -> str:
-    """A hint with the nearest known names, or nothing where none is near.
-
-    Example:
-      >>> did_you_mean("stag3", ["stem", "stage3"])
-      ', did you mean stage3?'
-    """
-    near = difflib.get_close_matches(str(given), [*known], n=3, cutoff=0.6)
-    return f", did you mean {' or '.join(near)}?" if near else ""
+choice, did_you_mean, positive = values.choice, values.did_you_mean, values.integer

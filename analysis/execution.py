@@ -20,6 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
+from convzoo.checks import is_integer
+
 T = TypeVar("T")
 PATIENCE = 3.0  # seconds before a progress bar appears
 
@@ -185,8 +187,7 @@ def _live_sums(terms: T, live: jax.Array) -> T:
 
 
 def _check_batch_size(batch_size: Any) -> None:
-    whole = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
-    if batch_size is not None and (not whole or batch_size < 1):
+    if batch_size is not None and not (is_integer(batch_size) and batch_size >= 1):
         raise ValueError(f"batch_size={batch_size!r}: expected a positive integer, or None for all at once")
 
 

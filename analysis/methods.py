@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import jax
 
-from analysis import attribution, checks
+from analysis import attribution
 from analysis.network import Network
+from convzoo.checks import choice
 
 
 class Method(NamedTuple):
@@ -157,7 +158,7 @@ def explainer(
       >>> explainer("saliency", total)(jnp.ones((1, 2, 2, 1)), [0]).tolist()
       [[[1.0, 1.0], [1.0, 1.0]]]
     """
-    checks.choice("method", name, METHODS)
+    choice("method", name, METHODS)
     method = METHODS[name]
     if method.of_model and network is None:
         raise ValueError(f"{name} looks into a model, and all that was given is a function of images")

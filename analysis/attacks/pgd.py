@@ -13,6 +13,7 @@ import numpy as np
 from analysis import checks, execution
 from analysis.attacks.objective import climb, prepare, within
 from analysis.attacks.threat import Threat
+from convzoo.checks import integer
 
 
 def pgd(
@@ -64,8 +65,8 @@ def pgd(
       >>> pgd(linear, jnp.full((1, 1, 1, 1), 0.5), [0], Linf(0.25), key=jax.random.key(0)).item()
       0.25
     """
-    checks.positive("steps", steps)
-    checks.positive("restarts", restarts)
+    integer("steps", steps)
+    integer("restarts", restarts)
     if restarts > 1 and not random_start:
         raise ValueError(f"restarts={restarts} without a random start are all the same: use random_start=True")
     if step_size is not None and checks.is_concrete(step_size) and not 0 <= step_size < np.inf:

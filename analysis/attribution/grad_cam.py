@@ -16,6 +16,7 @@ from analysis import checks, execution
 from analysis.attribution.reduction import Score, check_score, score_of
 from analysis.network import Network
 from analysis.numerics import at_least_float32
+from convzoo.checks import choice
 
 RESIZE = ("bilinear", "nearest", None)
 
@@ -147,7 +148,7 @@ def layer_map(
       (N, H, W), or (N, h, w) for `resize=None`.
     """
     check_score(score)
-    checks.choice("resize", resize, RESIZE)
+    choice("resize", resize, RESIZE)
     _, images, labels = checks.inputs(network.logits_fn, images, labels)
     return execution.in_batches(
         lambda images, labels: _layer_map(weigh, network, images, labels, layer, score, relu, resize),

@@ -15,6 +15,7 @@ from analysis.attribution.guided_backprop import with_rule
 from analysis.attribution.reduction import Channels, Score, check_channels, over_channels
 from analysis.attribution.saliency import saliency
 from analysis.network import Network
+from convzoo.checks import choice
 
 
 def guided_grad_cam(
@@ -58,7 +59,7 @@ def guided_grad_cam(
       [[[2.0, 4.0]]]
     """
     check_channels(channels)
-    checks.choice("resize", resize, ("bilinear", "nearest"))
+    choice("resize", resize, ("bilinear", "nearest"))
     network = Network(model, variables, preprocess)
     guided = with_rule("guided", network, checks.as_images(images).shape[1:])
     places = grad_cam(model, variables, images, labels, layer, preprocess, score, resize=resize, batch_size=batch_size)

@@ -14,6 +14,7 @@ import numpy as np
 from analysis import checks, execution
 from analysis.attribution.reduction import Channels, Score, check_channels, check_score, over_channels
 from analysis.attribution.saliency import gradient_of
+from convzoo.checks import choice, integer
 
 
 def _gauss_legendre(steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,8 +73,8 @@ def integrated_gradients(
     """
     check_channels(channels)
     check_score(score)
-    checks.positive("steps", steps)
-    checks.choice("quadrature", quadrature, QUADRATURES)
+    integer("steps", steps)
+    choice("quadrature", quadrature, QUADRATURES)
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
     baselines = _baselines(baseline, images)
     points, weights = (part.astype(images.dtype) for part in QUADRATURES[quadrature](steps))

@@ -13,6 +13,7 @@ import numpy as np
 
 from analysis import checks, execution
 from analysis.attribution.reduction import Score, check_score, score_of
+from convzoo.checks import choice, integer
 
 Extent = int | tuple[int, int] | None
 
@@ -60,7 +61,7 @@ def occlusion(
       [[[1.0, 1.0], [1.0, 1.0]]]
     """
     check_score(score)
-    checks.choice("edge", edge, ("move", "cut"))
+    choice("edge", edge, ("move", "cut"))
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
     count, *sizes, channels = images.shape
     extents, tops, lefts = _windows(sizes, window, stride, edge)
@@ -113,7 +114,7 @@ def _windows(
 def _pair(name: str, value: Any) -> tuple[int, int]:
     pair = tuple(value) if isinstance(value, Sequence) else (value, value)
     for entry in pair:
-        checks.positive(name, entry)
+        integer(name, entry)
     if len(pair) != 2:
         raise ValueError(f"{name}={value!r}: expected a height and a width, or one integer")
     return pair

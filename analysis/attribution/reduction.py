@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from analysis import checks
 from analysis.numerics import at_least_float32, entry_of
+from convzoo.checks import choice
 
 Score = Literal["logit", "probability"] | Callable[[jax.Array, jax.Array], jax.Array]
 Channels = Literal["max", "sum"] | None
@@ -27,7 +28,7 @@ CHANNELS: dict[str | None, Callable[[jax.Array], jax.Array]] = {
 def check_score(score: Any) -> None:
     """Refuse a score that is neither known nor a function."""
     if not callable(score):
-        checks.choice("score", score, SCORES)
+        choice("score", score, SCORES)
 
 
 def score_of(logits: jax.Array, labels: jax.Array, score: Score) -> jax.Array:
@@ -56,7 +57,7 @@ def score_of(logits: jax.Array, labels: jax.Array, score: Score) -> jax.Array:
 
 def check_channels(channels: Any) -> None:
     """Refuse a reduction of channels that is not known."""
-    checks.choice("channels", channels, CHANNELS)
+    choice("channels", channels, CHANNELS)
 
 
 def over_channels(maps: jax.Array, channels: Channels) -> jax.Array:

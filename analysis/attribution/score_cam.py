@@ -17,6 +17,7 @@ from analysis.attribution.grad_cam import RESIZE, finished
 from analysis.attribution.reduction import Score, check_score, score_of
 from analysis.network import Network
 from analysis.numerics import at_least_float32
+from convzoo.checks import choice
 
 
 def score_cam(
@@ -58,7 +59,7 @@ def score_cam(
       [[[0.0, 4.0]]]
     """
     check_score(score)
-    checks.choice("resize", resize, RESIZE)
+    choice("resize", resize, RESIZE)
     network = Network(model, variables, preprocess)
     _, images, labels = checks.inputs(network.logits_fn, images, labels)
     activations = execution.in_batches(lambda images: _activation(network, images, layer), batch_size, images)

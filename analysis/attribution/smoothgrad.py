@@ -14,6 +14,7 @@ import numpy as np
 from analysis import checks, execution
 from analysis.attribution.reduction import Channels, Score, check_channels, check_score, over_channels
 from analysis.attribution.saliency import gradient_of
+from convzoo.checks import choice, integer, number
 
 AVERAGES: dict[str, Callable[[jax.Array], jax.Array]] = {
     "signed": lambda gradient: gradient,
@@ -69,10 +70,9 @@ def smoothgrad(
     """
     check_channels(channels)
     check_score(score)
-    checks.positive("samples", samples)
-    checks.choice("average", average, AVERAGES)
-    if not isinstance(sigma, int | float | np.number) or not 0 <= float(sigma) < np.inf:
-        raise ValueError(f"sigma={sigma!r}: expected a standard deviation, a number of at least 0")
+    integer("samples", samples)
+    choice("average", average, AVERAGES)
+    number("sigma", sigma, 0)
     if (key is None) == (noise is None):
         raise ValueError("smoothgrad draws noise from key=jax.random.key(...) or takes noise=: give one of them")
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)

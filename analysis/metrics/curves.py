@@ -14,6 +14,7 @@ import numpy as np
 from analysis import checks, execution
 from analysis.attribution.reduction import Score, check_score, score_of
 from analysis.metrics.forms import as_maps
+from convzoo.checks import choice, integer, number
 
 Baseline = Literal["blur"] | float | Sequence[float] | jax.Array | np.ndarray
 
@@ -187,9 +188,7 @@ def blurred(images: Any, sigma: float | None = None) -> jax.Array:
       [1.0]
     """
     images = checks.as_images(images)
-    sigma = min(images.shape[1:3]) / 8 if sigma is None else sigma
-    if not 0 < sigma < np.inf:
-        raise ValueError(f"sigma={sigma!r}: expected a positive number of pixels")
+    sigma = min(images.shape[1:3]) / 8 if sigma is None else number("sigma", sigma, 0, above=True)
     rows, columns = (_gaussian(size, sigma).astype(images.dtype) for size in images.shape[1:3])
     return jnp.einsum("ph,qw,nhwc->npqc", rows, columns, images, precision="highest")
 
@@ -201,7 +200,7 @@ def _gaussian(size, sigma):
 
 
 def _curve(logits_fn, images, labels, maps, steps, baseline, score, batch_size, insert):
-    checks.positive("steps", steps)
+    integer("steps", steps)
     check_score(score)
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
     maps = as_maps(maps, images.shape[:3])
@@ -242,7 +241,7 @@ def as_baseline(baseline: Any, images: Any) -> jax.Array:
       [[[[0.5, 0.5]]]]
     """
     if isinstance(baseline, str):
-        checks.choice("baseline", baseline, ("blur", "a number"))
+        choice("baseline", baseline, ("blur", "a number"))
         return blurred(images)
     values = jnp.asarray(baseline, images.dtype)
     if values.shape not in ((), images.shape[3:], images.shape):

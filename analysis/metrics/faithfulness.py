@@ -12,6 +12,7 @@ from analysis import checks, execution
 from analysis.attribution.reduction import Score, check_score, score_of
 from analysis.metrics.curves import Baseline, as_baseline
 from analysis.metrics.forms import as_finite, as_maps
+from convzoo.checks import integer, number
 
 
 def completeness(
@@ -112,8 +113,8 @@ def infidelity(
     Reference: Yeh et al., 2019, arXiv:1901.09392.
     """
     check_score(score)
-    checks.positive("samples", samples)
-    _check_scale("sigma", sigma)
+    integer("samples", samples)
+    number("sigma", sigma, 0, above=True)
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
     shape = images.shape if np.ndim(maps) == 4 else images.shape[:3]
     maps = as_maps(maps, shape) if len(shape) == 3 else as_finite(jnp.asarray(maps), "maps")
@@ -183,8 +184,8 @@ def sensitivity(
 
     Reference: Yeh et al., 2019, arXiv:1901.09392.
     """
-    checks.positive("samples", samples)
-    _check_scale("radius", radius)
+    integer("samples", samples)
+    number("radius", radius, 0, above=True)
     images = checks.as_images(images)
     keys = checks.keys(key, len(images))
     before = method(images, labels)
@@ -205,8 +206,3 @@ def _nearby(images, keys, sample, radius):
 
 def _lengths(maps):
     return jnp.sqrt(jnp.sum(maps.reshape(len(maps), -1) ** 2, axis=1))
-
-
-def _check_scale(name, value):
-    if not 0 < value < np.inf:
-        raise ValueError(f"{name}={value!r}: expected a positive number, in units of a pixel's range")

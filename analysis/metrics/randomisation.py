@@ -14,6 +14,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from analysis import checks
 from analysis.metrics.similarity import rank_correlation, structural_similarity
 from analysis.network import Network
+from convzoo.checks import choice, did_you_mean
+from convzoo.checks import key as check_key
 
 
 class Randomisation(NamedTuple):
@@ -71,8 +73,8 @@ def randomisation(
       >>> result.layers, result.rank_correlation.round(4).tolist()
       (('layers_0',), [[1.0]])
     """
-    checks.choice("order", order, ("cascade", "independent"))
-    checks.one_key(key)
+    choice("order", order, ("cascade", "independent"))
+    check_key("key", key)
     images = checks.as_images(images)
     network = Network(model, variables, preprocess)
     trained = flatten_dict(variables, sep="/")
@@ -80,10 +82,8 @@ def randomisation(
     held = {name: [path for path in trained if _belongs(path, name)] for name in names}
     for name, paths in held.items():
         if not paths:
-            known = dict.fromkeys("/".join(path.split("/")[1:-1]) for path in trained)
-            raise ValueError(
-                f"layer {name!r} of {type(model).__name__} has no variables{checks.did_you_mean(name, known)}"
-            )
+            choices = dict.fromkeys("/".join(path.split("/")[1:-1]) for path in trained)
+            raise ValueError(f"layer {name!r} of {type(model).__name__} has no variables{did_you_mean(name, choices)}")
     fresh = flatten_dict(_initial(network, key, jnp.asarray(images[:1])), sep="/")
     before = jnp.abs(method(model, variables, images, labels))
     alike, changed = [], dict(trained)

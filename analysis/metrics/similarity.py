@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import checks
 from analysis.metrics.forms import as_maps
+from convzoo.checks import integer
 
 
 def rank_correlation(maps: Any, others: Any) -> jax.Array:
@@ -76,7 +76,7 @@ def structural_similarity(maps: Any, others: Any, window: int = 7) -> jax.Array:
 
     Reference: Wang et al., 2004, doi:10.1109/TIP.2003.819861.
     """
-    checks.positive("window", window)
+    integer("window", window)
     maps = as_maps(maps)
     return _structural_similarity(maps, as_maps(others, maps.shape, "others"), window)
 
