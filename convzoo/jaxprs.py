@@ -108,6 +108,20 @@ def inner_program(equation: core.JaxprEqn) -> Any:
     return params.get("call_jaxpr", params.get("jaxpr"))
 
 
+def inner_programs(equation: core.JaxprEqn) -> Iterator[Any]:
+    """Iterate over all programs inside an equation: what it calls, the bodies of a loop, the forms for each platform.
+
+    Example:
+      >>> program = jax.make_jaxpr(lambda x: jax.lax.while_loop(lambda x: x < 8, lambda x: 2 * x, x))(1.0)
+      >>> [len(inner.eqns) for inner in inner_programs(program.eqns[0])]
+      [1, 1]
+    """
+    for part in equation.params.values():
+        for inner in part if isinstance(part, tuple | list) else (part,):
+            if hasattr(inner, "eqns") or hasattr(inner, "jaxpr"):
+                yield inner
+
+
 def equations(program: Any, path: str = "") -> Iterator[tuple[str, core.JaxprEqn]]:
     """Iterate over all equations of a program and its inner programs, loops and platforms included.
 
@@ -121,10 +135,8 @@ def equations(program: Any, path: str = "") -> Iterator[tuple[str, core.JaxprEqn
     for equation in getattr(program, "jaxpr", program).eqns:
         scope = scope_of(equation, path)
         yield scope, equation
-        for part in equation.params.values():
-            for inner in part if isinstance(part, tuple | list) else (part,):
-                if hasattr(inner, "eqns") or hasattr(inner, "jaxpr"):
-                    yield from equations(inner, scope)
+        for inner in inner_programs(equation):
+            yield from equations(inner, scope)
 
 
 def scope_of(equation: core.JaxprEqn, path: str = "") -> str:

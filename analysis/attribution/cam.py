@@ -98,7 +98,7 @@ def averaged_layer(network: Network, image_shape: Sequence[int], layer: str | No
 
     program = jaxprs.trace(Partial(_tail, network, execution.Static(path)), images, forms[path])
     states = [*[None] * (len(program.jaxpr.invars) - 1), MAPS]
-    reached = _walk(program, states)[0]
+    reached = jaxprs.interpret(program, states, _rule)[0]
     if reached is not MEAN:
         obstacle = f"{reached.primitive!r} in {reached.where}" if isinstance(reached, Broken) else "no global average"
         raise ValueError(
@@ -132,35 +132,22 @@ _SUMS = ("add", "sub", "neg", "reduce_sum", "concatenate", "add_any")
 _PRODUCTS = ("mul", "dot_general", "conv_general_dilated", "div")
 
 
-def _walk(program: Any, states: list, path: str = "") -> list:
-    """For each output: None where it does not depend on the maps, MAPS, MEAN, or the first thing that broke it."""
-    jaxpr = getattr(program, "jaxpr", program)
-    known = dict(zip(jaxpr.invars, states, strict=True))
-    for equation in jaxpr.eqns:
-        given = [None if isinstance(atom, core.Literal) else known.get(atom) for atom in equation.invars]
-        inner = jaxprs.inner_program(equation)
-        if all(state is None for state in given):
-            continue
-        here = jaxprs.scope_of(equation, path)
-        if inner is None:
-            results = [_step(equation, given, here)] * len(equation.outvars)
-        else:
-            results = _walk(inner, given[-len(getattr(inner, "jaxpr", inner).invars) :], here)
-        known.update(zip(equation.outvars, results, strict=True))
-    return [None if isinstance(atom, core.Literal) else known.get(atom) for atom in jaxpr.outvars]
+def _rule(equation: core.JaxprEqn, states: Sequence[Any], path: str) -> list:
+    """A rule of the interpreter over None (independent of the maps), MAPS, MEAN, and what broke them first."""
+    return [_state(equation, states, path)] * len(equation.outvars)
 
 
-def _step(equation: core.JaxprEqn, given: list, path: str) -> Any:
-    name = equation.primitive.name
-    broken = next((state for state in given if isinstance(state, Broken)), None)
-    if broken:
+def _state(equation: core.JaxprEqn, states: Sequence[Any], path: str) -> Any:
+    name, dependent = equation.primitive.name, [state for state in states if state is not None]
+    broken = next((state for state in dependent if isinstance(state, Broken)), None)
+    if broken or not dependent:
         return broken
-    if MAPS in given:
-        others = [atom for atom, state in zip(equation.invars, given, strict=True) if state is None]
+    if MAPS in dependent:
+        others = [atom for atom, state in zip(equation.invars, states, strict=True) if state is None]
         if name == "reduce_sum" and equation.params["axes"] == (1, 2):
             return MEAN
         if name in ("convert_element_type", "copy") or (name == "max" and jaxprs.literal(others[0]) == 0):
             return MAPS
-    elif name in (*_MOVES, *_SUMS) or (name in _PRODUCTS and given.count(None) == 1 and (name != "div" or given[0])):
+    elif name in (*_MOVES, *_SUMS) or (name in _PRODUCTS and len(dependent) == 1 and (name != "div" or states[0])):
         return MEAN
     return Broken(name, path)

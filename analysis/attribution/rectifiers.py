@@ -6,8 +6,10 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend import core
 
+from analysis import checks
 from analysis.network import Network
 from convzoo import jaxprs
 
@@ -73,44 +75,52 @@ def _signature(program: core.ClosedJaxpr) -> list[tuple]:
     ]
 
 
+ZERO, SIGN = "zero", "sign"
+"""Values of the interpreter: zeros, and comparisons with zero. A set of numbers stands for cuts at zero, by their
+place in the list of those met so far, which are variances if nothing but additions leads them to a root."""
+
+
 def _rectifiers(program: core.ClosedJaxpr) -> list[str]:
     """The modules in which numbers are cut at zero, or bent there."""
-    steps = [*jaxprs.equations(program)]
-    zeros: set = set()
-    signs: set = set()
-    found: list[str] = []
-    for index, (path, step) in enumerate(steps):
-        kind = step.primitive.name
-        floating = any(jnp.issubdtype(getattr(atom.aval, "dtype", bool), jnp.floating) for atom in step.invars)
-        zero = [jaxprs.literal(atom) == 0 or _in(atom, zeros) for atom in step.invars]
-        inner = jaxprs.inner_program(step)
-        if inner is not None:
-            given = getattr(inner, "jaxpr", inner).invars
-            zeros.update(own for own, is_zero in zip(given, zero[-len(given) :], strict=True) if is_zero)
-            signs.update(own for own, atom in zip(given, step.invars[-len(given) :], strict=True) if _in(atom, signs))
-        elif kind == "broadcast_in_dim" and zero[0]:
-            zeros.add(step.outvars[0])
-        elif kind in ("gt", "ge", "lt", "le") and floating and any(zero):
-            signs.add(step.outvars[0])
-        elif (kind == "select_n" and _in(step.invars[0], signs)) or (
-            kind == "max" and floating and any(zero) and not _is_variance(step.outvars[0], steps[index + 1 :])
-        ):
-            found.append(path)
-    return found
+    places: list[str] = []
+    under_a_root: set[int] = set()
+    elsewhere: set[int] = set()
+
+    def rule(equation, operands, path):
+        kind = equation.primitive.name
+        result: Any = None
+        floating = any(jnp.issubdtype(getattr(atom.aval, "dtype", bool), jnp.floating) for atom in equation.invars)
+        cuts = frozenset().union(*(value for value in operands if isinstance(value, frozenset)))
+        if kind in ("sqrt", "rsqrt"):
+            under_a_root.update(cuts)
+        elif cuts and kind in (*_MOVES, "add"):
+            result = cuts
+        elif kind in _MOVES:
+            result = operands[0]
+        else:
+            elsewhere.update(cuts)
+        if kind in ("gt", "ge", "lt", "le") and floating and ZERO in operands:
+            result = SIGN
+        if kind == "select_n" and operands[0] == SIGN:
+            places.append(path)
+        if kind == "max" and floating and ZERO in operands:
+            result = frozenset({len(places)})
+            places.append(path)
+        if kind in jaxprs.LOOPS:
+            for body in jaxprs.inner_programs(equation):
+                interpret(body, path)
+        return [result] * len(equation.outvars)
+
+    def interpret(program, path=""):
+        inputs = [None] * len(getattr(program, "jaxpr", program).invars)
+        return jaxprs.interpret(program, inputs, rule, _zero, path)
+
+    for value in interpret(program):
+        elsewhere.update(value if isinstance(value, frozenset) else ())
+    return [path for index, path in enumerate(places) if index not in under_a_root or index in elsewhere]
 
 
-def _in(atom: Any, variables: set) -> bool:
-    return not isinstance(atom, core.Literal) and atom in variables
-
-
-def _is_variance(variable: Any, following: Sequence[tuple[str, core.JaxprEqn]]) -> bool:
-    """Whether a value is only ever added to and then the root taken of it."""
-    names = {variable}
-    for _, equation in following:
-        if any(_in(atom, names) for atom in equation.invars):
-            if equation.primitive.name in ("sqrt", "rsqrt"):
-                return True
-            if equation.primitive.name not in (*_MOVES, "add"):
-                return False
-            names.update(equation.outvars)
-    return False
+def _zero(value: Any) -> str | None:
+    """ZERO for a constant that is zero everywhere."""
+    numeric = checks.is_concrete(value) and jnp.issubdtype(jnp.result_type(value), jnp.number)
+    return ZERO if numeric and not np.any(value) else None

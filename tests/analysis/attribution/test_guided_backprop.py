@@ -99,6 +99,15 @@ class StemAside(nn.Module):
         return (self.act or nn.relu)(nn.Conv(2, (3, 3), name="body")(x)).mean((1, 2))
 
 
+def cut_and_its_root(x):
+    cut = jnp.maximum(x, 0)
+    return cut + jnp.sqrt(cut)
+
+
+def root_of_a_variance(x):
+    return x * jax.lax.rsqrt(jnp.maximum(x**2 - x, 0) + 1e-3)
+
+
 class Deaf(nn.Module):
     act: Any = None
 
@@ -115,12 +124,14 @@ class Deaf(nn.Module):
         (StemAside(aside=lambda x: jnp.maximum(x, jnp.zeros_like(x))), "1 rectifiers of StemAside"),
         (StemAside(aside=nn.leaky_relu), "1 rectifiers of StemAside"),
         (StemAside(aside=lambda x: jnp.where(x > 0, x, 0)), "1 rectifiers of StemAside"),
+        (StemAside(aside=lambda x: jax.lax.fori_loop(0, 2, lambda _, x: nn.relu(x), x)), "1 rectifiers of StemAside"),
+        (StemAside(aside=cut_and_its_root), "1 rectifiers of StemAside"),
         (Deaf(), "Deaf does not compute with ReLU or ReLU6 alone"),
         (zoo.create("lenet5"), "LeNet.* does not compute with ReLU"),
         (zoo.create("resnet20", act=nn.gelu), "ResNet does not compute with ReLU"),
         (zoo.create("mobilenet_v3_small"), "rectifiers of MobileNetV3 do not go through"),
     ],
-    ids=["no_field", "relu", "maximum", "leaky", "where", "deaf", "tanh", "gelu", "mixed"],
+    ids=["no_field", "relu", "maximum", "leaky", "where", "loop", "also_a_root", "deaf", "tanh", "gelu", "mixed"],
 )
 def test_models_that_are_refused(model, message):
     with pytest.raises(ValueError, match=message):
@@ -128,7 +139,8 @@ def test_models_that_are_refused(model, message):
 
 
 def test_a_stem_aside_is_taken_where_it_is_no_rectifier():
-    assert own_rectifier(*shapes_of(StemAside(aside=jnp.tanh), 8)) is nn.relu
+    for aside in (jnp.tanh, root_of_a_variance):
+        assert own_rectifier(*shapes_of(StemAside(aside=aside), 8)) is nn.relu
 
 
 def test_guided_grad_cam_is_the_product(small_resnet):

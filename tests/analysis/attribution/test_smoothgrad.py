@@ -48,7 +48,7 @@ def test_the_noise_that_is_drawn():
         ({"key": 0}, r"key=0: expected one key, such as jax.random.key\(0\)"),
         ({"key": jax.random.split(KEY)}, "expected one key"),
         ({"key": KEY, "samples": 0}, "samples=0: expected a positive integer"),
-        ({"key": KEY, "sigma": -0.1}, "sigma=-0.1: expected a standard deviation"),
+        ({"key": KEY, "sigma": -0.1}, "sigma=-0.1: expected a number of at least 0"),
         ({"key": KEY, "average": "mean"}, "average='mean' is unknown"),
     ],
 )
