@@ -3,8 +3,8 @@
 `threat` says which changes count as small; images always stay in [0, 1].
 """
 
-from analysis.attacks.fgsm import fgsm
-from analysis.attacks.pgd import pgd
+from analysis.attacks.fast_gradient import fgsm
+from analysis.attacks.projected_gradient import pgd
 from analysis.attacks.threat import L2, Linf, Threat
 
 __all__ = ["L2", "Linf", "Threat", "fgsm", "pgd"]

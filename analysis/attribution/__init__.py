@@ -4,15 +4,14 @@ Maps are raw: never normalised, and signed where the method is. Each example's m
 example alone.
 """
 
-from analysis.attribution.cam import cam
-from analysis.attribution.grad_cam import grad_cam, grad_cam_plus_plus
-from analysis.attribution.guided_backprop import deconvnet, guided_backprop
-from analysis.attribution.guided_grad_cam import guided_grad_cam
-from analysis.attribution.integrated_gradients import integrated_gradients
-from analysis.attribution.occlusion import occlusion
-from analysis.attribution.saliency import input_times_gradient, saliency
-from analysis.attribution.score_cam import score_cam
-from analysis.attribution.smoothgrad import smoothgrad
+from analysis.attribution.class_activation import cam
+from analysis.attribution.gradient_weighted import grad_cam, grad_cam_plus_plus
+from analysis.attribution.gradients import input_times_gradient, saliency
+from analysis.attribution.guided import deconvnet, guided_backprop, guided_grad_cam
+from analysis.attribution.integration import integrated_gradients
+from analysis.attribution.perturbation import occlusion
+from analysis.attribution.score_weighted import score_cam
+from analysis.attribution.smoothing import smoothgrad
 
 __all__ = [
     "cam",

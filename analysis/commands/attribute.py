@@ -9,9 +9,9 @@ import jax
 import numpy as np
 
 from analysis import checks
+from analysis.attribution.methods import METHODS, explainer
 from analysis.commands import files, options
 from analysis.commands.source import Source
-from analysis.methods import METHODS, explainer
 
 DEFAULT = ("saliency", "integrated_gradients", "grad_cam", "occlusion")
 

@@ -3,8 +3,8 @@
 from analysis.metrics.curves import Curve, blurred, deletion, deletion_curve, insertion, insertion_curve
 from analysis.metrics.faithfulness import completeness, infidelity, sensitivity
 from analysis.metrics.forms import as_maps, as_masks
-from analysis.metrics.randomisation import Randomisation, of_logits, randomisation
 from analysis.metrics.regions import contrast, mass_inside, pointing_game
+from analysis.metrics.sanity import Randomisation, of_logits, randomisation
 from analysis.metrics.similarity import agreement, rank_correlation, structural_similarity
 
 __all__ = [

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import checks, execution
-from analysis.attribution.reduction import Score, check_score, score_of
 from analysis.metrics.forms import as_maps
+from analysis.scores import Score, check_score, score_of
 from convzoo.checks import choice, integer, number
 
 Baseline = Literal["blur"] | float | Sequence[float] | jax.Array | np.ndarray

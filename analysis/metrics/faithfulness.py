@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import checks, execution
-from analysis.attribution.reduction import Score, check_score, score_of
 from analysis.metrics.curves import Baseline, as_baseline
 from analysis.metrics.forms import as_finite, as_maps
+from analysis.scores import Score, check_score, score_of
 from convzoo.checks import integer, number
 
 

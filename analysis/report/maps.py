@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
-from analysis.methods import METHODS, explainer
+from analysis.attribution.methods import METHODS, explainer
 from analysis.report.settings import Settings
 from analysis.report.subject import Subject
 

@@ -67,7 +67,8 @@ def examine(
 
     Args:
       logits_fn: (N, H, W, C) images in [0, 1] → (N, classes) logits.
-      methods: by name, (images, labels) → (N, H, W) maps of that classifier; `analysis.methods.explainer` makes them.
+      methods: by name, (images, labels) → (N, H, W) maps of that classifier;
+        `analysis.attribution.methods.explainer` makes them.
       images: (N, H, W, C) floats in [0, 1], all with the mark.
       labels: (N,) the class of each map.
       objects: (N, H, W) booleans: where the object is seen.

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from analysis import attacks, execution, metrics
-from analysis.methods import METHODS, explainer
+from analysis.attribution.methods import METHODS, explainer
 from analysis.network import Network
 from analysis.understanding import memorisation
 from analysis.understanding.memorisation import Evidence, Verdict, separation

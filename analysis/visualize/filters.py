@@ -12,9 +12,8 @@ import jax
 import jax.numpy as jnp
 
 from analysis import checks, execution
-from analysis.attribution.grad_cam import RESIZE
 from analysis.network import Network
-from analysis.numerics import at_least_float32, entry_of
+from analysis.numerics import RESIZE, at_least_float32, entry_of, resized
 from analysis.visualize.units import channels_of
 
 
@@ -90,4 +89,4 @@ def _filter_map(network, images, channels, layer, source, resize):
     gradient, activation = network.gradient(images, source, score, {layer})
     weights = at_least_float32(gradient).mean((1, 2), keepdims=True)
     maps = (weights * at_least_float32(activation)).sum(-1)
-    return maps if resize is None else jax.image.resize(maps, images.shape[:3], resize)
+    return resized(maps, images.shape, resize)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis import attacks, metrics, taps
-from analysis.methods import METHODS, explainer
+from analysis.attribution.methods import METHODS, explainer
 from analysis.network import Network
 from analysis.understanding import memorisation
 

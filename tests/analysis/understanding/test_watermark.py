@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from analysis.__main__ import main
-from analysis.methods import METHODS
+from analysis.attribution.methods import METHODS
 from analysis.understanding import watermark, watermark_page
 
 FEW = ("saliency", "occlusion")

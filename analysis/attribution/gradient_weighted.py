@@ -13,12 +13,10 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from analysis import checks, execution
-from analysis.attribution.reduction import Score, check_score, score_of
 from analysis.network import Network
-from analysis.numerics import at_least_float32
+from analysis.numerics import RESIZE, at_least_float32, resized
+from analysis.scores import Score, check_score, score_of
 from convzoo.checks import choice
-
-RESIZE = ("bilinear", "nearest", None)
 
 
 def grad_cam(
@@ -163,10 +161,5 @@ def _layer_map(weigh, network, images, labels, layer, score, relu, resize):
     path = network.spatial_layer(images.shape[1:], layer)
     gradient, activation = network.gradient(images, path, lambda logits, _: score_of(logits, labels, score).sum())
     gradient, activation = at_least_float32(gradient), at_least_float32(activation)
-    return finished((weigh(gradient, activation) * activation).sum(-1), images, relu, resize)
-
-
-def finished(maps: jax.Array, images: jax.Array, relu: bool, resize: str | None) -> jax.Array:
-    """A layer's (N, h, w) maps, rectified and brought to the size of the images where asked."""
-    maps = jax.nn.relu(maps) if relu else maps
-    return maps if resize is None else jax.image.resize(maps, images.shape[:3], resize)
+    maps = (weigh(gradient, activation) * activation).sum(-1)
+    return resized(jax.nn.relu(maps) if relu else maps, images.shape, resize)

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import checks, execution
-from analysis.attribution.reduction import Channels, Score, check_channels, check_score, over_channels
-from analysis.attribution.saliency import gradient_of
+from analysis.attribution.channels import Channels, check_channels, over_channels
+from analysis.attribution.gradients import gradient_of
+from analysis.scores import Score, check_score
 from convzoo.checks import choice, integer, number
 
 AVERAGES: dict[str, Callable[[jax.Array], jax.Array]] = {

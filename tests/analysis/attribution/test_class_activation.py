@@ -9,7 +9,7 @@ import pytest
 import analysis
 import zoo
 from analysis import taps
-from analysis.attribution.cam import averaged_layer
+from analysis.attribution.class_activation import averaged_layer
 from analysis.network import Network
 
 RNG = np.random.default_rng(6)

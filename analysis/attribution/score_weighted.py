@@ -13,10 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import checks, execution
-from analysis.attribution.grad_cam import RESIZE, finished
-from analysis.attribution.reduction import Score, check_score, score_of
 from analysis.network import Network
-from analysis.numerics import at_least_float32
+from analysis.numerics import RESIZE, at_least_float32, resized
+from analysis.scores import Score, check_score, score_of
 from convzoo.checks import choice
 
 
@@ -98,4 +97,5 @@ def _masked_score(network, images, labels, masks, score):
 @functools.partial(jax.jit, static_argnames=("relu", "resize"))
 def _weighted(scores, activations, images, relu, resize):
     weights = jax.nn.softmax(scores)[:, None, None]
-    return finished((weights * activations).sum(-1), images, relu, resize)
+    maps = (weights * activations).sum(-1)
+    return resized(jax.nn.relu(maps) if relu else maps, images.shape, resize)

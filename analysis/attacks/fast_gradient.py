@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from analysis import execution
-from analysis.attacks.objective import climb, prepare
+from analysis.attacks.goal import climb, prepare
 from analysis.attacks.threat import Threat
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import checks, execution
-from analysis.attacks.objective import climb, prepare, within
+from analysis.attacks.goal import climb, prepare, within
 from analysis.attacks.threat import Threat
 from convzoo.checks import integer
 

@@ -10,7 +10,8 @@ from typing import Any
 import jax
 
 from analysis import checks, execution
-from analysis.attribution.reduction import Channels, Score, check_channels, check_score, over_channels, score_of
+from analysis.attribution.channels import Channels, check_channels, over_channels
+from analysis.scores import Score, check_score, score_of
 
 
 def saliency(

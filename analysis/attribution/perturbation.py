@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import checks, execution
-from analysis.attribution.reduction import Score, check_score, score_of
+from analysis.scores import Score, check_score, score_of
 from convzoo.checks import choice, integer
 
 Extent = int | tuple[int, int] | None

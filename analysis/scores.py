@@ -1,4 +1,4 @@
-"""The two reductions that maps share: logits to one score an image, channels to one number a pixel."""
+"""Scores: the one number of an image that a map explains or a metric follows."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -11,17 +11,10 @@ from analysis.numerics import at_least_float32, entry_of
 from convzoo.checks import choice
 
 Score = Literal["logit", "probability"] | Callable[[jax.Array, jax.Array], jax.Array]
-Channels = Literal["max", "sum"] | None
-
 
 SCORES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
     "logit": entry_of,
     "probability": lambda logits, labels: entry_of(jax.nn.softmax(logits), labels),
-}
-CHANNELS: dict[str | None, Callable[[jax.Array], jax.Array]] = {
-    "max": lambda maps: jnp.max(jnp.abs(maps), axis=-1),
-    "sum": lambda maps: jnp.sum(maps, axis=-1),
-    None: lambda maps: maps,
 }
 
 
@@ -53,25 +46,3 @@ def score_of(logits: jax.Array, labels: jax.Array, score: Score) -> jax.Array:
     if jnp.shape(scores) != labels.shape:
         raise ValueError(f"the score gave {checks.form(scores)} for {len(labels)} images: expected one number an image")
     return scores
-
-
-def check_channels(channels: Any) -> None:
-    """Refuse a reduction of channels that is not known."""
-    choice("channels", channels, CHANNELS)
-
-
-def over_channels(maps: jax.Array, channels: Channels) -> jax.Array:
-    """Reduce the channels of gradient maps.
-
-    Args:
-      maps: (N, H, W, C), signed.
-      channels: `"max"`: the largest absolute value; `"sum"`: signed; None: leave them.
-
-    Returns:
-      (N, H, W), or (N, H, W, C) for None.
-
-    Example:
-      >>> over_channels(jnp.array([[[[1.0, -3.0]]]]), "max").tolist()
-      [[[3.0]]]
-    """
-    return CHANNELS[channels](maps)

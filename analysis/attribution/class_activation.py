@@ -12,7 +12,7 @@ from jax.extend import core
 from jax.tree_util import Partial
 
 from analysis import checks, execution
-from analysis.attribution.grad_cam import layer_map
+from analysis.attribution.gradient_weighted import layer_map
 from analysis.network import Network, is_spatial
 from convzoo import jaxprs
 
