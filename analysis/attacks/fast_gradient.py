@@ -1,4 +1,4 @@
-"""The fast gradient sign method, and its likeness in other norms.
+"""The fast gradient sign method, and its form in other norms.
 
 Reference: Goodfellow, Shlens & Szegedy, 2014, arXiv:1412.6572.
 """
@@ -9,7 +9,8 @@ from typing import Any
 import jax
 
 from analysis import execution
-from analysis.attacks.goal import climb, prepare
+from analysis.attacks.goal import prepare
+from analysis.attacks.search import ascend
 from analysis.attacks.threat import Threat
 
 
@@ -55,4 +56,4 @@ def fgsm(
 @jax.jit
 def _fgsm(logits_fn, images, goal, threat):
     gradient = jax.grad(lambda images: goal.loss(logits_fn(images)).sum())(images)
-    return climb(images, gradient, images, threat, threat.eps)
+    return ascend(images, gradient, images, threat, threat.eps)

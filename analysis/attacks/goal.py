@@ -1,4 +1,4 @@
-"""What gradient attacks climb, and one step of the climb."""
+"""Goals: the classes to leave or to reach, the loss that gradient attacks increase, and the test for success."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -23,22 +23,42 @@ class Goal(NamedTuple):
     sign: jax.Array
 
     def loss(self, logits: jax.Array) -> jax.Array:
-        """(N,) what the attack makes large: ± the cross-entropy of the classes, in float32."""
-        likelihood = entry_of(jax.nn.log_softmax(at_least_float32(logits)), self.classes)
-        return -self.sign * likelihood.astype(jnp.float32)
+        r"""The log-odds against the label, or for the target, which order images as the cross-entropy does.
+
+        .. math:: \ell = \pm \Big( \log \sum_{k \ne y} e^{z_k} - z_y \Big), \qquad
+                  \text{cross-entropy} = \log(1 + e^{\pm \ell})
+
+        The cross-entropy's gradient is this one times 1 − p(y), which float32 rounds to zero for confident models.
+        Attacks only follow the direction of a gradient, which is the same, and here never vanishes.
+
+        Args:
+          logits: (N, classes).
+
+        Returns:
+          (N,) float32, what the attack makes large.
+
+        Example:
+          >>> goal = Goal(jnp.array([0]), jnp.ones(1))
+          >>> jax.grad(lambda logits: goal.loss(logits).sum())(jnp.array([[100.0, 0.0]])).tolist()
+          [[-1.0, 1.0]]
+        """
+        logits = at_least_float32(logits)
+        is_class = jax.nn.one_hot(self.classes, logits.shape[1], dtype=bool)
+        others = jax.nn.logsumexp(jnp.where(is_class, jnp.finfo(logits.dtype).min, logits), axis=1)
+        return self.sign * (others - entry_of(logits, self.classes)).astype(jnp.float32)
 
     def reached(self, logits: jax.Array) -> jax.Array:
-        """(N,) whether the model's answer is not the label, or is the target."""
+        """(N,) whether the model's answer is another class than the label, or is the target."""
         return (jnp.argmax(logits, axis=1).astype(self.classes.dtype) == self.classes) == (self.sign < 0)
 
 
 def prepare(
     logits_fn: Callable, images: Any, labels: Any, threat: Any, targets: Any
 ) -> tuple[jax.tree_util.Partial, Any, Goal]:
-    """What gradient attacks share of checking: the function as a pytree, the images, and the goal.
+    """The arguments that bounded attacks share, checked: the function as a pytree, the images, and the goal.
 
     Raises:
-      ValueError: images, labels, targets or threat that are none.
+      ValueError: images, labels, targets or threat of another kind, shape or range.
     """
     if not isinstance(threat, Threat):
         raise ValueError(f"threat={threat!r}: expected a threat model, such as attacks.Linf(8 / 255)")
@@ -47,28 +67,3 @@ def prepare(
         return function, checked, Goal(labels, jnp.ones(labels.shape, jnp.float32))
     targets = checks.as_labels(targets, checks.classes_of(function, checked), len(checked), "targets")
     return function, checked, Goal(targets, -jnp.ones(targets.shape, jnp.float32))
-
-
-def climb(at: jax.Array, gradient: jax.Array, images: jax.Array, threat: Threat, step_size: Any) -> jax.Array:
-    """One step of projected steepest ascent.
-
-    Args:
-      at: (N, H, W, C) where the attack stands.
-      gradient: (N, H, W, C) of the loss there.
-      images: (N, H, W, C) the centres of the balls.
-      threat: the ball.
-      step_size: length of the step, in the threat's norm.
-
-    Returns:
-      (N, H, W, C) in the ball and in [0, 1].
-    """
-    moved = at + jnp.asarray(step_size, at.dtype) * jax.vmap(threat.ascend)(gradient)
-    return within(moved - images, images, threat)
-
-
-def within(delta: jax.Array, images: jax.Array, threat: Threat) -> jax.Array:
-    """The images plus perturbations, brought into the ball and into [0, 1]: (N, H, W, C).
-
-    Clipping to [0, 1] comes last: it only brings an image nearer to one that lies in [0, 1].
-    """
-    return jnp.clip(images + jax.vmap(threat.project)(delta), 0, 1)

@@ -4,14 +4,15 @@ Reference: Madry et al., 2017, arXiv:1706.06083.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from analysis import checks, execution
-from analysis.attacks.goal import climb, prepare, within
+from analysis.attacks.goal import prepare
+from analysis.attacks.search import Search, ascend, draw_start, evaluate, evaluate_with_gradient
 from analysis.attacks.threat import Threat
 from convzoo.checks import integer
 
@@ -33,9 +34,10 @@ def pgd(
 
     .. math:: x_{t+1} = \Pi_{[0, 1]} \Pi_{B(x, \epsilon)} \big( x_t + \alpha\, d(\nabla_x L(x_t, y)) \big)
 
-    with d the steepest direction in the threat's norm. Of all iterates of all restarts, the first and
-    the last included, each image keeps the one that fools the model, and among those, or where there is
-    none, the one of largest loss: more steps or restarts never lose what was found.
+    with d the steepest direction in the threat's norm, of a gradient that does not vanish where the model is
+    confident (`attacks.goal.Goal.loss`). Of all iterates of all restarts, the first and the last included, each
+    image keeps one that fools the model, or if no iterate does, any: of these, the one of largest loss. More steps
+    or restarts never lose a success.
 
     Args:
       logits_fn: (N, H, W, C) images in [0, 1] → (N, classes) logits.
@@ -79,51 +81,17 @@ def pgd(
 
     def attack(images, goal, keys):
         images = jnp.asarray(images)
-        nothing = jnp.full(len(images), -jnp.inf, jnp.float32), jnp.zeros(len(images), bool)
-        search = _Search(images, images, *nothing)
+        search = Search.at(images)
         for restart in range(restarts):
             if random_start:
-                search = search._replace(at=_start(images, keys, restart, threat))
+                search = search._replace(images=draw_start(images, keys, restart, threat))
             search = execution.iterate(_step, search, steps, logits_fn, images, goal, threat, step_size)
-            search = _look(search, logits_fn, goal)
+            search = evaluate(search, logits_fn, goal)
         return search.best
 
     return execution.in_batches(attack, batch_size, images, goal, keys)
 
 
-class _Search(NamedTuple):
-    """Where each image's search stands, and the best it has seen: (N, H, W, C) twice, (N,) twice."""
-
-    at: jax.Array
-    best: jax.Array
-    loss: jax.Array
-    reached: jax.Array
-
-    def seen(self, loss: jax.Array, reached: jax.Array) -> "_Search":
-        """The search once it knows of where it stands."""
-        better = jnp.where(reached == self.reached, loss > self.loss, reached)
-        best = jnp.where(better[:, None, None, None], self.at, self.best)
-        return _Search(self.at, best, jnp.where(better, loss, self.loss), self.reached | reached)
-
-
 def _step(search, logits_fn, images, goal, threat, step_size):
-    def objective(at):
-        logits = logits_fn(at)
-        loss = goal.loss(logits)
-        return loss.sum(), (loss, goal.reached(logits))
-
-    gradient, outcome = jax.grad(objective, has_aux=True)(search.at)
-    return search.seen(*outcome)._replace(at=climb(search.at, gradient, images, threat, step_size))
-
-
-@jax.jit
-def _start(images, keys, restart, threat):
-    keys = jax.vmap(jax.random.fold_in, (0, None))(keys, restart)
-    delta = jax.vmap(lambda key: threat.random_start(key, images.shape[1:], images.dtype))(keys)
-    return within(delta, images, threat)
-
-
-@jax.jit
-def _look(search, logits_fn, goal):
-    logits = logits_fn(search.at)
-    return search.seen(goal.loss(logits), goal.reached(logits))
+    search, gradient = evaluate_with_gradient(search, logits_fn, goal)
+    return search._replace(images=ascend(search.images, gradient, images, threat, step_size))

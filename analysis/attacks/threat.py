@@ -26,8 +26,8 @@ class Threat:
     eps: Any
 
     def __post_init__(self):
-        known = isinstance(self.eps, int | float | np.number | np.ndarray | jax.Array)
-        if known and not isinstance(self.eps, jax.core.Tracer):
+        numeric = isinstance(self.eps, int | float | np.number | np.ndarray | jax.Array)  # JAX unflattens to others
+        if numeric and not isinstance(self.eps, jax.core.Tracer):
             radii = np.asarray(self.eps)
             if not (np.isfinite(radii).all() and (radii >= 0).all()):
                 raise ValueError(
