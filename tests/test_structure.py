@@ -1,6 +1,7 @@
 """The shape of the house: who imports whom, and what an import costs."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,28 @@ def test_layers_know_no_architecture_and_architectures_not_each_other():
             assert not used, f"{module} imports {used}"
         if within(module, "zoo.architectures"):
             assert not [name for name in used if not within(name, module)], f"{module} imports {used}"
+
+
+FOUNDATIONS = {f"analysis.{name}" for name in ("checks", "execution", "network", "numerics", "scores", "taps")}
+METHODS = {"analysis.attacks", "analysis.attribution", "analysis.metrics"}
+
+
+def test_methods_of_analysis_import_its_foundations_and_not_each_other():
+    """A metric takes a method as an argument, and an attack does not ask where a map came from."""
+    for module, path in MODULES.items():
+        for package in METHODS | FOUNDATIONS:
+            if within(module, package):
+                allowed = FOUNDATIONS | ({package} & METHODS) | {"convzoo"}
+                used = {name if name in MODULES else name.rpartition(".")[0] for name in imports(path)} - {"analysis"}
+                forbidden = {name for name in used if not any(within(name, one) for one in allowed)}
+                assert not forbidden, f"{module} imports {forbidden}"
+
+
+@pytest.mark.parametrize("package", sorted(METHODS))
+def test_no_module_is_hidden_by_a_name_of_its_package(package):
+    modules = {module.rpartition(".")[2] for module in MODULES if module.rpartition(".")[0] == package}
+    hidden = modules & {*importlib.import_module(package).__all__}
+    assert not hidden, f"{package} has modules and functions of the same names: {hidden}"
 
 
 def test_there_are_no_circles():
