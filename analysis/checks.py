@@ -1,4 +1,4 @@
-"""What every method asks of its input, before anything is compiled.
+"""Checks of images, labels and logits, before anything is compiled.
 
 Shapes and types are always checked. Values can only be seen in concrete arrays: inside a
 user's `jit`, `grad` or `vmap` the checks of values are left out.

@@ -1,4 +1,4 @@
-"""How computations are driven: compiled once, in batches of bounded memory, iterated as the backend likes.
+"""Execution: compiled once, in batches of bounded memory, iterated in the form that suits the backend.
 
 What is computed is the same everywhere; how is decided here and nowhere else.
 

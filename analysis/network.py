@@ -73,7 +73,7 @@ class Network:
         return Partial(_neurons, self, execution.Static(layer), execution.Static(None if at is None else (*at,)))
 
     def inputs(self, images: jax.Array) -> jax.Array:
-        """What the model takes for (N, H, W, C) images: the images after `preprocess`."""
+        """The model's input for (N, H, W, C) images: the images after `preprocess`."""
         return images if self.preprocess is None else self.preprocess(images)
 
     def input_form(self, image_shape: Sequence[int], dtype: Any = jnp.float32) -> jax.ShapeDtypeStruct:

@@ -1,4 +1,4 @@
-"""Which pixels a score depends on: one method (family) a file.
+"""Attribution: maps of the pixels that a score depends on, one family of methods a file.
 
 Maps are raw: never normalised, and signed where the method is. Each example's map depends on that
 example alone.

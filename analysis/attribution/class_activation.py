@@ -28,7 +28,7 @@ def cam(
     resize: Literal["bilinear", "nearest"] | None = "bilinear",
     batch_size: int | None = None,
 ) -> jax.Array:
-    r"""What each place of the last maps adds to the class: their mean is its logit, but for the bias.
+    r"""Class activation maps: the terms of the class's logit at each place of the last maps, without the bias.
 
     .. math:: M_{ij} = \sum_k w_{ky} A_{ijk}, \qquad S_y = \frac{1}{hw} \sum_{ij} M_{ij} + b_y
 

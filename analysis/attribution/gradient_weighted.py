@@ -31,13 +31,14 @@ def grad_cam(
     resize: Literal["bilinear", "nearest"] | None = "bilinear",
     batch_size: int | None = None,
 ) -> jax.Array:
-    r"""Where a layer speaks for the class.
+    r"""Grad-CAM: the channels of a layer, weighted by their mean gradient.
 
     .. math:: M = \mathrm{relu}\Big( \sum_k \alpha_k A_k \Big), \qquad
               \alpha_k = \frac{1}{hw} \sum_{ij} \frac{\partial S_y}{\partial A_{ijk}}
 
-    captum's `LayerGradCam` is `relu=False, resize=None`, and `resize="nearest"` its interpolation to the image;
-    pytorch-grad-cam's map is this one brought to [0, 1] by its smallest and largest value.
+    The map is large where the layer speaks for the class. captum's `LayerGradCam` is `relu=False, resize=None`, and
+    `resize="nearest"` its interpolation to the image; pytorch-grad-cam's map is this one brought to [0, 1] by its
+    smallest and largest value.
 
     Args:
       model: any Linen module from images to logits, with fully-connected heads too.

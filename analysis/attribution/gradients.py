@@ -22,7 +22,7 @@ def saliency(
     score: Score = "logit",
     batch_size: int | None = None,
 ) -> jax.Array:
-    r"""How fast the score changes with each pixel.
+    r"""The gradient of the score with respect to each pixel.
 
     .. math:: M_{hw} = \max_c \left| \frac{\partial S_y(x)}{\partial x_{hwc}} \right|
 
@@ -62,7 +62,7 @@ def input_times_gradient(
     score: Score = "logit",
     batch_size: int | None = None,
 ) -> jax.Array:
-    r"""What each pixel adds to the score, as far as the score is linear.
+    r"""The first-order contribution of each pixel to the score.
 
     .. math:: M_{hw} = \sum_c x_{hwc} \frac{\partial S_y(x)}{\partial x_{hwc}}
 

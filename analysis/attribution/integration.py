@@ -1,4 +1,4 @@
-"""Integrated gradients: the gradient along the straight way from a baseline to the image.
+"""Integrated gradients: the gradient along the straight path from a baseline to the image.
 
 Reference: Sundararajan, Taly & Yan, 2017, arXiv:1703.01365.
 """
@@ -41,7 +41,7 @@ def integrated_gradients(
     quadrature: Literal["gauss_legendre", "midpoint"] = "gauss_legendre",
     batch_size: int | None = 32,
 ) -> jax.Array:
-    r"""What each pixel adds to the score on the way from the baseline.
+    r"""The contribution of each pixel to the score on the straight path from the baseline.
 
     .. math:: M = (x - b) \odot \int_0^1 \nabla S_y\big(b + \alpha (x - b)\big)\, d\alpha, \qquad
               \sum_{hwc} M_{hwc} = S_y(x) - S_y(b)

@@ -1,4 +1,4 @@
-"""Occlusion: how much of a score goes when a window of the image is hidden.
+"""Occlusion: the drop of a score when a window of the image is hidden.
 
 Reference: Zeiler & Fergus, 2013, arXiv:1311.2901.
 """
@@ -65,12 +65,12 @@ def occlusion(
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
     count, *sizes, channels = images.shape
     extents, tops, lefts = _windows(sizes, window, stride, edge)
-    given = fill if isinstance(fill, jax.Array) else np.asarray(fill)
-    if not jnp.issubdtype(given.dtype, np.number) or (
-        checks.is_concrete(given) and not np.isfinite(np.asarray(given)).all()
+    values = fill if isinstance(fill, jax.Array) else np.asarray(fill)
+    if not jnp.issubdtype(values.dtype, np.number) or (
+        checks.is_concrete(values) and not np.isfinite(np.asarray(values)).all()
     ):
         raise ValueError(f"fill={fill!r}: expected a finite number, or one a channel")
-    filling = jnp.asarray(given, images.dtype)
+    filling = jnp.asarray(values, images.dtype)
     if filling.shape not in ((), (channels,)):
         raise ValueError(f"fill of shape {filling.shape}: expected one number, or one for each of {channels} channels")
     corners = [(top, left, top + extents[0], left + extents[1]) for top in tops for left in lefts]

@@ -14,7 +14,7 @@ from analysis.network import Network
 from convzoo import jaxprs
 
 RECTIFIERS = (nn.relu, nn.relu6)
-# What moves numbers without changing them.
+# Primitives that move numbers without changing them.
 _MOVES = ("broadcast_in_dim", "reshape", "squeeze", "expand_dims", "convert_element_type", "copy", "transpose")
 
 
@@ -23,7 +23,7 @@ def own_rectifier(network: Network, image_shape: Sequence[int]) -> Callable[[jax
 
     The program with `act=relu` must be the model's own, and with `act` the identity no rectifier may remain:
     no maximum with zero and no choice by a sign. The maximum that keeps a normalization's variance from
-    falling below zero is none.
+    falling below zero does not count.
 
     Args:
       network: a network; the shapes of its variables are enough.

@@ -224,7 +224,7 @@ def _curve(logits_fn, images, labels, maps, steps, baseline, score, batch_size, 
 
 
 def as_baseline(baseline: Any, images: Any) -> jax.Array:
-    """What stands in for pixels that are taken away, one image each.
+    """The images whose pixels replace those that are taken away.
 
     Args:
       baseline: `"blur"`, a number, one number a channel, or (N, H, W, C) images.

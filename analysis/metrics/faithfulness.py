@@ -81,7 +81,7 @@ def infidelity(
     score: Score = "logit",
     batch_size: int | None = 128,
 ) -> jax.Array:
-    r"""How badly a map foretells what noise does to the score.
+    r"""The mean squared error of a map as a linear prediction of the effect of noise on the score.
 
     .. math:: E_I \left[ \left( \beta \sum_p I_p M_p - [S_y(x) - S_y(x - I)] \right)^2 \right],
               \qquad I \sim \mathcal N(0, \sigma^2)
@@ -122,7 +122,7 @@ def infidelity(
         raise ValueError(f"maps of shape {maps.shape}: expected {images.shape} or {images.shape[:3]}")
     maps = maps.reshape(*images.shape[:3], -1)
     keys = checks.keys(key, len(images))
-    foretold, happened = execution.in_batches(
+    predicted, observed = execution.in_batches(
         lambda pair: _responses(
             logits_fn,
             *(rows[pair // samples] for rows in (images, labels, maps, keys)),
@@ -133,20 +133,20 @@ def infidelity(
         batch_size,
         np.arange(len(images) * samples),
     )
-    foretold, happened = (values.reshape(len(images), samples) for values in (foretold, happened))
+    predicted, observed = (values.reshape(len(images), samples) for values in (predicted, observed))
     if rescale:
-        power = jnp.sum(foretold**2, 1, keepdims=True)
-        foretold = foretold * (jnp.sum(foretold * happened, 1, keepdims=True) / jnp.where(power > 0, power, 1))
-    return jnp.mean((foretold - happened) ** 2, axis=1)
+        power = jnp.sum(predicted**2, 1, keepdims=True)
+        predicted = predicted * (jnp.sum(predicted * observed, 1, keepdims=True) / jnp.where(power > 0, power, 1))
+    return jnp.mean((predicted - observed) ** 2, axis=1)
 
 
 @functools.partial(jax.jit, static_argnames="score")
 def _responses(logits_fn, images, labels, maps, keys, sample, sigma, score):
     draw = lambda key, index: jax.random.normal(jax.random.fold_in(key, index), maps.shape[1:], images.dtype)  # noqa: E731
     noise = sigma * jax.vmap(draw)(keys, sample)
-    foretold = (maps * noise.astype(maps.dtype)).sum((1, 2, 3))
-    happened = score_of(logits_fn(images), labels, score) - score_of(logits_fn(images - noise), labels, score)
-    return foretold.astype(happened.dtype), happened
+    predicted = (maps * noise.astype(maps.dtype)).sum((1, 2, 3))
+    observed = score_of(logits_fn(images), labels, score) - score_of(logits_fn(images - noise), labels, score)
+    return predicted.astype(observed.dtype), observed
 
 
 def sensitivity(

@@ -1,4 +1,4 @@
-"""What scores ask of maps and masks, before anything is compiled."""
+"""Checks of maps and masks, before anything is compiled."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,8 +30,8 @@ def as_maps(maps: Any, shape: Sequence[int] | None = None, name: str = "maps") -
     array = maps if isinstance(maps, jax.Array) else np.asarray(maps)
     if array.ndim != 3 or 0 in array.shape or (shape is not None and array.shape != tuple(shape)):
         hint = "; reduce the channels first" if array.ndim == 4 and (shape is None or array.shape[:3] == shape) else ""
-        wanted = "(N, H, W), none of them zero" if shape is None else tuple(shape)
-        raise ValueError(f"{name} of shape {array.shape}: expected {wanted}{hint}")
+        expected = "(N, H, W), none of them zero" if shape is None else tuple(shape)
+        raise ValueError(f"{name} of shape {array.shape}: expected {expected}{hint}")
     return as_finite(array, name)
 
 

@@ -1,4 +1,4 @@
-"""How much of a map lies where the truth is known to be.
+"""Localization: the share of a map inside regions where the evidence is.
 
 What a map says against the class (below zero) does not count: give magnitudes to count it. A map that is nowhere
 positive points everywhere alike, and so scores what chance does.

@@ -19,7 +19,7 @@ from convzoo.checks import key as check_key
 
 
 class Randomisation(NamedTuple):
-    """How alike the maps of a trained and of a randomised model are, layer by layer.
+    """The similarity of the maps of a trained and of a randomised model, layer by layer.
 
     Attributes:
       layers: (L,) from the logits downwards.

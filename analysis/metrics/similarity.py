@@ -1,4 +1,4 @@
-"""How alike two maps are: in the order of their pixels, and in their structure."""
+"""Similarity of two maps: in the order of their pixels, and in their structure."""
 
 import functools
 import itertools
@@ -105,7 +105,7 @@ def _stretched(maps):
 
 
 def agreement(maps: Mapping[str, Any]) -> np.ndarray:
-    """How much methods agree about the order of the pixels.
+    """The mean rank correlation between each two methods' maps.
 
     Args:
       maps: name of each method and its (N, H, W) maps of the same images.
