@@ -1,16 +1,16 @@
 """What holds for every method, in one table."""
 
 import functools
-from typing import Any
+import itertools
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import Pooled, random_variables
 
 import analysis
-from analysis import attacks, taps
+from analysis import attacks, checks, taps
 
 OF_FUNCTION = {
     "saliency": analysis.saliency,
@@ -35,32 +35,21 @@ OF_MODEL = {
 METHODS = {**OF_FUNCTION, **OF_MODEL}
 
 
-class Pooled(nn.Module):
-    """A network on which every method is defined: rectifiers through a field, a mean over space before the head."""
-
-    act: Any = None
-    dtype: Any = None
-
-    @nn.compact
-    def __call__(self, images):
-        act = self.act or nn.relu
-        x = act(nn.Conv(4, (3, 3), dtype=self.dtype, name="stem")(images))
-        x = act(nn.Conv(5, (3, 3), 2, dtype=self.dtype, name="stage1")(x))
-        return nn.Dense(3, dtype=self.dtype, name="head")(x.mean((1, 2)))
-
-
 @pytest.fixture(scope="module")
 def pooled_variables():
-    shapes = jax.eval_shape(Pooled().init, jax.random.key(0), jnp.zeros((1, 6, 8, 2)))
-    rng = np.random.default_rng(0)
-    return jax.tree.map(lambda leaf: jnp.asarray(rng.normal(0.05, 0.3, leaf.shape), leaf.dtype), shapes)
+    return random_variables(Pooled(), (6, 8, 2), mean=0.05)
+
+
+def bound(name, logits_fn, pooled_variables):
+    """A method as a function of images and labels."""
+    if name in OF_MODEL:
+        return functools.partial(OF_MODEL[name], Pooled(), pooled_variables)
+    return functools.partial(OF_FUNCTION[name], logits_fn)
 
 
 @pytest.fixture(scope="module", params=METHODS)
 def method(request, logits_fn, pooled_variables):
-    if request.param in OF_MODEL:
-        return functools.partial(OF_MODEL[request.param], Pooled(), pooled_variables)
-    return functools.partial(OF_FUNCTION[request.param], logits_fn)
+    return bound(request.param, logits_fn, pooled_variables)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +63,7 @@ def of_function(request):
     return OF_FUNCTION[request.param]
 
 
+@pytest.mark.optimized
 def test_others_in_the_call_do_not_matter(method, maps, images, labels):
     others = np.concatenate([images[:2], 1 - images[2:], images, images])
     other_labels = np.concatenate([labels[:2], 2 - labels[2:], labels, labels])
@@ -84,10 +74,12 @@ def test_others_in_the_call_do_not_matter(method, maps, images, labels):
     assert np.ptp(maps) > 0
 
 
+@pytest.mark.optimized
 def test_batch_size_does_not_matter(method, maps, images, labels):
     np.testing.assert_allclose(method(images, labels, batch_size=None), maps, atol=1e-5)
 
 
+@pytest.mark.optimized
 def test_neither_jit_nor_vmap_matters(method, maps, images, labels):
     """Two groups of images at once, in one compiled program; where noise is drawn, it is by the place in a group."""
     groups = jnp.stack([images[:2], 1 - images[:2]]), jnp.stack([labels[:2], (labels[:2] + 1) % 3])
@@ -150,10 +142,18 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_bad_input_is_refused_before_anything_runs(method, images, labels, case):
+def test_bad_input_is_refused(images, labels, case):
     change, message = REFUSED[case]
     with pytest.raises(ValueError, match=message):
-        method(*change(images, labels))
+        checks.inputs(lambda images: images.sum((1, 2)) @ jnp.ones((2, 3)), *change(images, labels))
+
+
+@pytest.mark.parametrize(("name", "case"), [*zip(METHODS, itertools.cycle(REFUSED), strict=False)])
+def test_every_method_refuses_it(logits_fn, pooled_variables, images, labels, name, case):
+    """Each method with one case and each case with a method: they share the check above."""
+    change, message = REFUSED[case]
+    with pytest.raises(ValueError, match=message):
+        bound(name, logits_fn, pooled_variables)(*change(images, labels))
 
 
 @pytest.mark.parametrize("name", [name for name in OF_MODEL if "cam" in name])
@@ -163,10 +163,10 @@ def test_layers_that_do_not_serve_are_refused(pooled_variables, images, labels, 
             OF_MODEL[name](Pooled(), pooled_variables, images, labels, layer=layer)
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, 2.0, True])
-def test_batch_size_must_be_positive(method, images, labels, batch_size):
+@pytest.mark.parametrize(("name", "batch_size"), [*zip(METHODS, itertools.cycle([0, -1, 2.0, True]), strict=False)])
+def test_batch_size_must_be_positive(logits_fn, pooled_variables, images, labels, name, batch_size):
     with pytest.raises(ValueError, match="batch_size=.*positive integer"):
-        method(images, labels, batch_size=batch_size)
+        bound(name, logits_fn, pooled_variables)(images, labels, batch_size=batch_size)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import random_variables
 
 import analysis
 import zoo
@@ -30,14 +31,8 @@ class Net(nn.Module):
         return nn.Dense(3, name="head")(x)
 
 
-def with_numbers(model, size=6, seed=0):
-    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
-    rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda leaf: jnp.asarray(rng.normal(0, 0.4, leaf.shape), leaf.dtype), shapes)
-
-
 IMAGES, LABELS = RNG.uniform(size=(2, 6, 6, 3)).astype(np.float32), np.array([2, 0])
-VARIABLES = with_numbers(Net())
+VARIABLES = random_variables(Net(), (6, 6, 3), scale=0.4)
 
 
 @pytest.mark.parametrize("before", [None, nn.relu])
