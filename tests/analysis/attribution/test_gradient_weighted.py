@@ -163,7 +163,7 @@ def test_grad_cam_plus_plus_computed_by_hand(epsilon):
     weights = (gradient**2 / below * np.maximum(gradient, 0)).sum((1, 2))
     expected = np.maximum(np.einsum("nk,nhwk->nhw", weights, activations), 0)
     given = analysis.grad_cam_plus_plus(ByHand(), VARIABLES, IMAGES, LABELS, resize=None, epsilon=epsilon)
-    np.testing.assert_allclose(given, expected, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(given, expected, rtol=5e-3, atol=1e-6)
 
 
 def test_grad_cam_plus_plus_of_a_flat_score_is_zero():

@@ -67,6 +67,7 @@ def test_more_steps_than_pixels_change_nothing(linear):
     np.testing.assert_allclose(*areas)
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("name", AREAS)
 def test_batches_others_and_jit_do_not_matter(name, logits_fn, images, labels):
     area = functools.partial(AREAS[name], logits_fn, steps=3)

@@ -48,7 +48,7 @@ def test_the_gradient_of_a_linear_function_is_faithful(linear, images, labels, g
 def test_infidelity_of_a_wrong_map_is_its_error_times_the_noise(linear, images, labels, gradients):
     error = np.random.default_rng(6).normal(size=images.shape).astype(np.float32)
     measured = metrics.infidelity(linear, images, labels, gradients + error, KEY, sigma=0.2, samples=4000)
-    np.testing.assert_allclose(measured, 0.2**2 * (error**2).sum((1, 2, 3)), rtol=0.1)
+    np.testing.assert_allclose(measured, 0.2**2 * (error**2).sum((1, 2, 3)), rtol=0.2)
 
 
 def test_the_best_factor_makes_units_irrelevant(linear, logits_fn, images, labels, gradients):
@@ -60,6 +60,7 @@ def test_the_best_factor_makes_units_irrelevant(linear, logits_fn, images, label
     assert (score(logits_fn, maps=maps) < 0.5 * nothing).all()
 
 
+@pytest.mark.optimized
 def test_infidelity_is_an_image_s_own(logits_fn, images, labels):
     maps = np.random.default_rng(7).normal(size=images.shape[:3]).astype(np.float32)
     score = functools.partial(metrics.infidelity, logits_fn, key=KEY, samples=3)
