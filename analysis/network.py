@@ -21,7 +21,7 @@ from convzoo.checks import did_you_mean, is_integer
 @jax.tree_util.register_pytree_node_class
 @dataclasses.dataclass(frozen=True, eq=False)
 class Network:
-    """A Linen model in test mode, with its variables and what stands between images and the model.
+    """A Linen model in test mode, with its variables and the preprocessing of its images.
 
     It is a pytree: variables and what the preprocessing holds are leaves, the model is static. A compiled
     function takes it as an argument, and compiles once for equal models and equal shapes.

@@ -44,7 +44,7 @@ def input_form(images: Any, preprocess: Callable[[jax.Array], jax.Array] | None 
 
     Args:
       images: (N, H, W, C), or their shape and type.
-      preprocess: what stands between images and the model; None: nothing.
+      preprocess: a function from images to what the model takes; None: the images themselves.
 
     Example:
       >>> input_form(jnp.ones((5, 6, 6, 3)), lambda images: images[:, ::2, ::2]).shape
@@ -179,7 +179,7 @@ def logits_fn(model: nn.Module, variables: Any, preprocess: Callable[[jax.Array]
     Args:
       model: a Linen module.
       variables: its variables.
-      preprocess: what stands between images in [0, 1] and the model; None: nothing.
+      preprocess: a function from images to what the model takes; None: the images themselves.
 
     Returns:
       `images -> logits`.
@@ -205,7 +205,7 @@ def neurons(
       layer: a path, or an ending that only one path has.
       at: row and column of the neuron in each channel, in the layer's own pixels, negative ones from the end;
         None: the mean of each channel.
-      preprocess: what stands between images in [0, 1] and the model; None: nothing.
+      preprocess: a function from images to what the model takes; None: the images themselves.
 
     Returns:
       `images -> (N, channels)`. It raises ValueError for a layer that is unknown or not an image or a row of

@@ -42,7 +42,7 @@ def cam(
       labels: (N,) the class y of each map.
       layer: whose output the average reads, by path or by an ending that only one path has; None: the last one
         with spatial extent.
-      preprocess: what stands between the images and the model; None: nothing.
+      preprocess: a function from images to what the model takes; None: the images themselves.
       relu: keep what speaks for the class only; False: signed.
       resize: how the map is brought to the size of the images; None: leave it at the layer's.
       batch_size: images held at once; None: all.

@@ -47,7 +47,7 @@ def grad_cam(
       labels: (N,) the class y of each map.
       layer: whose output A is, by path or by an ending that only one path has (`analysis.taps`); None: the
         last stage, or the last layer with spatial extent in a model that has no stages.
-      preprocess: what stands between the images and the model; None: nothing.
+      preprocess: a function from images to what the model takes; None: the images themselves.
       score: `"logit"`, `"probability"`, or a function (logits, labels) → (N,).
       relu: keep what speaks for the class only; False: signed.
       resize: how the map is brought to the size of the images; None: leave it at the layer's.

@@ -48,7 +48,7 @@ def guided_backprop(
       variables: its variables.
       images: (N, H, W, C) floats in [0, 1].
       labels: (N,) the class y of each map, or the channel of `layer`.
-      preprocess: what stands between the images and the model; None: nothing.
+      preprocess: a function from images to what the model takes; None: the images themselves.
       layer: start from the channels of this layer instead of the classes (see `analysis.neurons`).
       at: row and column of the neuron in `layer`; None: the mean of its channel.
       channels: `"max"`: the largest absolute value; `"sum"`: the signed sum; None: all of them.
@@ -131,7 +131,7 @@ def guided_grad_cam(
     resize: Literal["bilinear", "nearest"] = "bilinear",
     batch_size: int | None = None,
 ) -> jax.Array:
-    r"""Guided backpropagation, kept where Grad-CAM sees the class.
+    r"""Guided backpropagation times Grad-CAM: the pixels, where the layer speaks for the class.
 
     .. math:: M = \mathrm{resize}(M^{\text{Grad-CAM}}) \odot M^{\text{guided}}
 
@@ -191,7 +191,7 @@ def with_rule(rule: str, network: Network, image_shape: Sequence[int]) -> Networ
     return dataclasses.replace(network, model=network.model.clone(act=_Rule(rectifier, rule)))
 
 
-WAYS_BACK: dict[str, Callable[..., jax.Array]] = {
+BACKWARD_RULES: dict[str, Callable[..., jax.Array]] = {
     "guided": lambda rectifier, x, gradient: jax.vjp(rectifier, x)[1](nn.relu(gradient))[0],
     "deconvnet": lambda rectifier, x, gradient: nn.relu(gradient),
 }
@@ -199,7 +199,7 @@ WAYS_BACK: dict[str, Callable[..., jax.Array]] = {
 
 @dataclasses.dataclass(frozen=True)
 class _Rule:
-    """A rectifier with another way back; a class so that equal rules make equal models."""
+    """A rectifier with another backward rule; a class so that equal rules make equal models."""
 
     rectifier: Callable[[jax.Array], jax.Array]
     name: str
@@ -211,6 +211,6 @@ class _Rule:
 
         rectify.defvjp(
             lambda x: (self.rectifier(x), x),
-            lambda x, gradient: (WAYS_BACK[self.name](self.rectifier, x, gradient),),
+            lambda x, gradient: (BACKWARD_RULES[self.name](self.rectifier, x, gradient),),
         )
         return rectify(x)

@@ -161,7 +161,7 @@ def explainer(
     choice("method", name, METHODS)
     method = METHODS[name]
     if method.of_model and network is None:
-        raise ValueError(f"{name} looks into a model, and all that was given is a function of images")
+        raise ValueError(f"{name} looks into a model: expected a network, not a function of images alone")
     settings: dict[str, Any] = {"batch_size": batch_size}
     if method.of_layer:
         settings["layer"] = layer

@@ -1,7 +1,7 @@
 """Localization: the share of a map inside regions where the evidence is.
 
-What a map says against the class (below zero) does not count: give magnitudes to count it. A map that is nowhere
-positive points everywhere alike, and so scores what chance does.
+What a map says against the class (below zero) does not count: give magnitudes to count it. A map without a
+positive value counts as uniform, and scores what chance does.
 """
 
 from typing import Any

@@ -56,7 +56,7 @@ def randomisation(
       key: from `jax.random.key`, of the random variables.
       order: `"cascade"`: each layer and all above it; `"independent"`: each layer alone.
       layers: paths of modules with variables, from the logits downwards; None: all direct children.
-      preprocess: what stands between the images and the model, as far as shapes go; None: nothing.
+      preprocess: a function from images to what the model takes, for its shape; None: the images themselves.
 
     Returns:
       A `Randomisation`. A method that passes falls to a correlation of about 0.
@@ -102,7 +102,7 @@ def of_logits(
 
     Args:
       method: (logits_fn, images, labels) → maps.
-      preprocess: what stands between images in [0, 1] and the model; None: nothing.
+      preprocess: a function from images to what the model takes; None: the images themselves.
 
     Returns:
       (model, variables, images, labels) → maps.
