@@ -63,7 +63,6 @@ def of_function(request):
     return OF_FUNCTION[request.param]
 
 
-@pytest.mark.optimized
 def test_others_in_the_call_do_not_matter(method, maps, images, labels):
     others = np.concatenate([images[:2], 1 - images[2:], images, images])
     other_labels = np.concatenate([labels[:2], 2 - labels[2:], labels, labels])
@@ -75,11 +74,18 @@ def test_others_in_the_call_do_not_matter(method, maps, images, labels):
 
 
 @pytest.mark.optimized
+@pytest.mark.parametrize("name", ["saliency", "occlusion", "grad_cam", "pgd"])
+def test_nor_do_they_in_optimized_programs(logits_fn, pooled_variables, images, labels, name):
+    """One method a way of batching; the test above covers all of them, and all are optimized in `make test-all`."""
+    method = bound(name, logits_fn, pooled_variables)
+    few, all_of_them = (np.asarray(method(images[:n], labels[:n], batch_size=3)) for n in (2, 5))
+    np.testing.assert_array_equal(few, all_of_them[:2])
+
+
 def test_batch_size_does_not_matter(method, maps, images, labels):
     np.testing.assert_allclose(method(images, labels, batch_size=None), maps, atol=1e-5)
 
 
-@pytest.mark.optimized
 def test_neither_jit_nor_vmap_matters(method, maps, images, labels):
     """Two groups of images at once, in one compiled program; where noise is drawn, it is by the place in a group."""
     groups = jnp.stack([images[:2], 1 - images[:2]]), jnp.stack([labels[:2], (labels[:2] + 1) % 3])
