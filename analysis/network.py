@@ -248,7 +248,7 @@ class Network:
           The gradient and the activation, of the same shape.
         """
         layers = {layer, *layers}
-        form = jax.eval_shape(lambda images: self.read(images, layer), images)
+        form = self.layers(images)[self.find(images, layer)]
 
         def of_change(delta):
             logits, activations = self.run(images, layers, {layer: lambda output: output + delta})
