@@ -76,7 +76,7 @@ def test_others_in_the_call_do_not_matter(method, maps, images, labels):
 @pytest.mark.optimized
 @pytest.mark.parametrize("name", ["saliency", "grad_cam"])
 def test_nor_do_they_in_optimized_programs(logits_fn, pooled_variables, images, labels, name):
-    """One method of functions and one of models; the test above covers all of them, and all are optimized in `make test-all`."""
+    """One method of functions and one of models; `make test-all` optimizes the test of all above too."""
     method = bound(name, logits_fn, pooled_variables)
     few, all_of_them = (np.asarray(method(images[:n], labels[:n], batch_size=3)) for n in (2, 5))
     np.testing.assert_array_equal(few, all_of_them[:2])
