@@ -29,8 +29,8 @@ from analysis.commands import attribute, invert, maximize, options, pictures, to
 from analysis.commands.source import Source
 from analysis.network import Network
 from analysis.understanding import watermark, watermark_page
-from train import metrics
 from train.datasets import Split, scenes
+from train.tasks.classification import per_class
 from zoo.weights.native import is_native
 
 SCENE = 32
@@ -105,7 +105,7 @@ def subject(run: train.Run, command: str) -> report.Subject:
         network=Network(run.model, run.variables, run.preprocess),
         facts=facts,
         history=run.metrics,
-        per_class=metrics.per_class,
+        per_class=per_class,
         command=command,
     )
 

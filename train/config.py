@@ -12,6 +12,7 @@ import zoo
 from train import datasets, fields
 from train.augment import AUGMENTATIONS
 from train.optimizers import OPTIMIZERS, SCHEDULES
+from train.tasks import TASKS
 from zoo import catalog
 
 
@@ -117,7 +118,8 @@ class Config:
       out: the run directory; None: `runs/MODEL`.
       from_: where the first variables come from: a run directory, a file of `zoo.save`, or a file or URL of the
         model's PyTorch implementation; None: drawn from the seed.
-      fields: of the model, replacing the catalogue's; `num_classes` is the data set's.
+      task: `classification`.
+      fields: of the model, replacing the catalogue's; `num_classes` follows from the task and the data set.
 
     Raises:
       ValueError: a value of another type or out of its range, or an unknown name.
@@ -152,6 +154,7 @@ class Config:
     from_: str | None = _option(
         Text(optional=True), "a run or a file of weights to start from; default: random weights", default=None
     )
+    task: str = _option(Choice(TASKS), " or ".join(TASKS), default="classification")
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -168,7 +171,7 @@ class Config:
             ) from None
         if "num_classes" in self.fields:
             raise ValueError("num_classes follows from the data set: leave it out")
-        self.build(classes=2)
+        self.build(width=2)
 
     def resolve(self) -> "Config":
         """The same run with nothing left open: every None has become the value it stands for."""
@@ -181,13 +184,13 @@ class Config:
             out=self.out or f"runs/{self.model}",
         )
 
-    def build(self, classes: int) -> nn.Module:
-        """The model with its fields, for this many classes.
+    def build(self, width: int) -> nn.Module:
+        """The model with its fields and this output width.
 
         Raises:
           ValueError: an unknown field.
         """
-        return zoo.create(self.model, **fields.resolve(self.fields), num_classes=classes)
+        return zoo.create(self.model, **fields.resolve(self.fields), num_classes=width)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data of everything but `out`: a run is the same wherever it lies."""

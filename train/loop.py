@@ -3,7 +3,6 @@
 import collections
 import contextlib
 import fcntl
-import functools
 import json
 import math
 import os
@@ -13,12 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from train import augment, batches, checkpoints, curves, datasets, initial, metrics, runs, steps
+from train import augment, batches, checkpoints, curves, datasets, initial, runs, steps
 from train.config import Config
-from train.datasets import Dataset, Split
+from train.datasets import Data, Dataset, Split
 from train.state import TrainState, next_epoch
+from train.tasks import TASKS, Task
 from train.terminal import Interrupted, Interrupts, Progress
 
 LAG = 2
@@ -35,7 +36,8 @@ class Summary(NamedTuple):
       out: the run directory.
       epoch: how many are finished.
       step: updates done.
-      train, test: `loss`, `accuracy`, `precision`, `recall` and `f1` of the last epoch.
+      train, test: the task's figures of the last epoch.
+      note: a remark of the task on its figures.
     """
 
     out: Path
@@ -43,6 +45,7 @@ class Summary(NamedTuple):
     step: int
     train: dict[str, float]
     test: dict[str, float]
+    note: str = ""
 
     def __str__(self) -> str:
         lines = [f"{'':<8}" + "".join(f"{name:>11}" for name in self.train)]
@@ -53,7 +56,7 @@ class Summary(NamedTuple):
         return "\n".join(
             [
                 *lines,
-                f"{self.epoch} epochs, {self.step} steps; precision, recall and f1 are macro means",
+                "; ".join(filter(None, [f"{self.epoch} epochs, {self.step} steps", self.note])),
                 f"run directory: {self.out}",
             ]
         )
@@ -82,15 +85,16 @@ def run(config: Config, quiet: bool = False) -> Summary:
     out = Path(str(config.out))
     _check_earlier(out, config)
     dataset = datasets.load(config.dataset, config.size or 1)
-    data = runs.Data.of(dataset)
-    template = _check_fit(config, dataset, data)
+    data = Data.of(dataset, TASKS[config.task].target)
+    task = runs.make_task(config, data)
+    template = _check_fit(config, dataset, data, task)
     variables = None
     if checkpoints.steps(out / "checkpoints"):
         data = data._replace(preprocess=runs.read_config(out)[1].preprocess)
     elif config.from_:
         _, variables, preprocess = initial.read(config, data)
         data = data._replace(preprocess=preprocess)
-    with _locked(out), Interrupts() as interrupts, Progress(config, data.images, quiet) as progress:
+    with _locked(out), Interrupts() as interrupts, Progress(config, data.images, task.columns, quiet) as progress:
         _claim(out, config, data)
         state = checkpoints.restore(out / "checkpoints", template)
         rows = runs.read_metrics(out)
@@ -100,49 +104,50 @@ def run(config: Config, quiet: bool = False) -> Summary:
             raise ValueError(f"{out}/metrics.jsonl lacks epochs that are finished: remove {out} to start anew")
         if int(state.epoch) == config.epochs:
             progress.say(f"{out} is finished: {config.epochs} epochs were trained, nothing is left to do")
-            return _summary(out, rows)
+            return _summary(out, rows, task)
         checkpoints.discard_after(out / "checkpoints", int(state.step))
         rows = rows[: int(state.epoch)]
         _replace(out / "metrics.jsonl", "".join(map(_line, rows)))
         progress.start(int(state.epoch), int(state.step))
-        _train(state, config, dataset, data, rows, interrupts.check, progress)
-    return _summary(out, rows)
+        _train(state, config, dataset, data, task, rows, interrupts.check, progress)
+    return _summary(out, rows, task)
 
 
 def _train(
     state: TrainState,
     config: Config,
     dataset: Dataset,
-    data: runs.Data,
+    data: Data,
+    task: Task,
     rows: list[dict[str, Any]],
     check: Callable[[], None],
     progress: Progress,
 ) -> None:
     out = Path(str(config.out))
-    model = config.build(len(data.classes))
+    model = config.build(task.width)
     # Parameters were drawn from the key itself.
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
     train_step = steps.make_train_step(
         model,
         data.preprocess,
         runs.make_optimizer(config, data.images),
+        task,
         augment.chain(config.augment),
         key,
-        config.label_smoothing,
     )
-    evaluation_step = steps.make_evaluation_step(model, data.preprocess)
+    evaluation_step = steps.make_evaluation_step(model, data.preprocess, task)
     drawn = time.monotonic()
     try:
         for epoch in range(int(state.epoch), config.epochs):
-            for moved in _descend(state, train_step, dataset.train, config, progress):
+            for moved in _descend(state, train_step, dataset.train, task, config, progress):
                 state = moved
                 check()
-            test = _evaluate(state, evaluation_step, dataset.test, config.batch_size, check)
-            _require_finite(state, out, test["loss"])
+            test = _evaluate(state, evaluation_step, dataset.test, task, config.batch_size, check)
+            _require_finite(state, out, test[task.columns[0].name])
             row = {
                 "epoch": epoch + 1,
                 "step": int(state.step),
-                "train": metrics.summarize(state.metrics),
+                "train": task.summarize(state.metrics),
                 "test": test,
             }
             with (out / "metrics.jsonl").open("a") as file:
@@ -151,9 +156,9 @@ def _train(
                 os.fsync(file.fileno())
             rows.append(row)
             if epoch + 1 == config.epochs or time.monotonic() - drawn > CURVES_EVERY:
-                curves.draw(rows, f"{config.model} on {config.dataset}").savefig(out / "curves.png")
+                curves.draw(rows, task.columns, f"{config.model} on {config.dataset}").savefig(out / "curves.png")
                 drawn = time.monotonic()
-            state = next_epoch(state)
+            state = next_epoch(state, task)
             checkpoints.save(out / "checkpoints", state)
             progress.epoch(row)
     except Interrupted as stop:
@@ -166,6 +171,7 @@ def _descend(
     state: TrainState,
     train_step: Callable[[TrainState, batches.Batch], tuple[TrainState, steps.Report]],
     split: Split,
+    task: Task,
     config: Config,
     progress: Progress,
 ) -> Iterator[TrainState]:
@@ -177,12 +183,12 @@ def _descend(
 
     def observe():
         step, images, report = behind.popleft()
-        objective, loss, accuracy = map(float, report)
+        objective = float(report.objective)
         if not math.isfinite(objective):
             raise _divergence(Path(str(config.out)), step, objective)
-        progress.step(epoch, images, loss, accuracy)
+        progress.step(epoch, images, {name: float(value) for name, value in report.figures.items()})
 
-    for batch in batches.batches(split, visits, config.batch_size, start=done):
+    for batch in batches.batches(split, visits, config.batch_size, done, task.target):
         state, report = train_step(state, batch)
         step += 1
         behind.append((step, int(batch.weights.sum()), report))
@@ -195,16 +201,17 @@ def _descend(
 
 def _evaluate(
     state: TrainState,
-    evaluation_step: Callable[[dict[str, Any], metrics.Metrics, batches.Batch], metrics.Metrics],
+    evaluation_step: Callable[[dict[str, Any], Any, batches.Batch], Any],
     split: Split,
+    task: Task,
     batch_size: int,
     check: Callable[[], None],
 ) -> dict[str, float]:
-    total = metrics.empty(len(state.metrics.confusion))
-    for batch in batches.batches(split, np.arange(len(split)), batch_size):
+    total = task.empty()
+    for batch in batches.batches(split, np.arange(len(split)), batch_size, target=task.target):
         total = jax.block_until_ready(evaluation_step(state.variables, total, batch))
         check()
-    return metrics.summarize(total)
+    return task.summarize(total)
 
 
 def _divergence(out: Path, step: int, value: float) -> FloatingPointError:
@@ -243,23 +250,35 @@ def _check_earlier(out: Path, config: Config) -> None:
     raise ValueError(f"{out} holds a run with another configuration: {listed}; give another --out")
 
 
-def _check_fit(config: Config, dataset: Dataset, data: runs.Data) -> TrainState:
-    """The state's shapes, or a refusal of what does not fit together."""
+def _check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> TrainState:
+    """The state's shapes, or a refusal of a model, a data set and a task that do not fit together."""
     if config.batch_size > len(dataset.train):
         raise ValueError(
             f"batch_size={config.batch_size} exceeds the {len(dataset.train)} training images of {config.dataset}: "
             f"give at most {len(dataset.train)}"
         )
+    height, width, _ = data.image_shape
+
+    def begin():
+        state = runs.initial_state(config, data)
+        return state, config.build(task.width).apply(state.variables, jnp.zeros((1, *data.image_shape)))
+
     try:
-        return jax.eval_shape(functools.partial(runs.initial_state, config, data))
+        state, outputs = jax.eval_shape(begin)
     except Exception as error:  # Whatever a model trips over while it is traced, it is the shape or a field.
         reason = str(error).strip().split("\n")[0]
-        height, width, _ = data.image_shape
         fields = f" with {dict(config.fields)}" if config.fields else ""
         raise ValueError(
             f"{config.model}{fields} cannot take images of {height}×{width} pixels: {reason}; "
             f"`python -m zoo card {config.model}` says what it was designed for, --size changes the images"
         ) from error
+    shapes = [tuple(leaf.shape[1:]) for leaf in jax.tree.leaves(outputs)]
+    if shapes != [task.output_shape]:
+        raise ValueError(
+            f"{config.model} gives outputs of shape {', '.join(map(str, shapes))} for an image of {height}×{width} "
+            f"pixels: task={config.task!r} on {config.dataset} expects {task.output_shape}"
+        )
+    return state
 
 
 @contextlib.contextmanager
@@ -278,7 +297,7 @@ def _locked(out: Path) -> Iterator[None]:
         yield
 
 
-def _claim(out: Path, config: Config, data: runs.Data) -> None:
+def _claim(out: Path, config: Config, data: Data) -> None:
     """Write the configuration, or see that what is there is the same and so are the data."""
     _check_earlier(out, config)
     file = out / "config.json"
@@ -301,5 +320,5 @@ def _line(row: dict[str, Any]) -> str:
     return json.dumps(row, allow_nan=False) + "\n"
 
 
-def _summary(out: Path, rows: list[dict[str, Any]]) -> Summary:
-    return Summary(out, **{name: rows[-1][name] for name in ("epoch", "step", "train", "test")})
+def _summary(out: Path, rows: list[dict[str, Any]], task: Task) -> Summary:
+    return Summary(out, **{name: rows[-1][name] for name in ("epoch", "step", "train", "test")}, note=task.note)

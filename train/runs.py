@@ -3,58 +3,20 @@
 import dataclasses
 import functools
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax
-import numpy as np
 import optax
 
 import zoo
 from train import checkpoints, datasets, optimizers, state
 from train.batches import number_of_batches
 from train.config import Config
-from train.datasets import Dataset
+from train.datasets import Data, Dataset
+from train.tasks import TASKS, Task
 from zoo import Preprocess
-
-
-class Data(NamedTuple):
-    """What a run keeps of its data set, so that it can be loaded without it.
-
-    Attributes:
-      classes: their names, in the order of the labels.
-      image_shape: (H, W, C).
-      images: how many are trained on.
-      preprocess: normalization by the training images.
-      fingerprint: of all images and labels.
-    """
-
-    classes: tuple[str, ...]
-    image_shape: tuple[int, int, int]
-    images: int
-    preprocess: Preprocess
-    fingerprint: str
-
-    @classmethod
-    def of(cls, dataset: Dataset) -> "Data":
-        """What a run keeps of this data set."""
-        images = dataset.train.images
-        mean, std = images.mean((0, 1, 2), np.float64), images.std((0, 1, 2), np.float64)
-        # A channel that never changes has nothing to scale.
-        preprocess = Preprocess(tuple(mean.tolist()), tuple(np.where(std > 0, std, 1).tolist()))
-        return cls(dataset.classes, dataset.image_shape, len(images), preprocess, dataset.fingerprint())
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return self._asdict() | {"preprocess": {"mean": self.preprocess.mean, "std": self.preprocess.std}}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Data":
-        """What `to_json` wrote."""
-        preprocess = Preprocess(tuple(data["preprocess"]["mean"]), tuple(data["preprocess"]["std"]))
-        return cls(tuple(data["classes"]), tuple(data["image_shape"]), data["images"], preprocess, data["fingerprint"])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,11 +58,17 @@ def make_optimizer(config: Config, images: int) -> optax.GradientTransformation:
     return optimizers.OPTIMIZERS[config.optimizer].build(rate, config.weight_decay)
 
 
+def make_task(config: Config, data: Data) -> Task:
+    """The task of a configuration, for these data."""
+    return TASKS[config.task].create(data, config.label_smoothing)
+
+
 def initial_state(config: Config, data: Data, variables: dict[str, Any] | None = None) -> state.TrainState:
     """The state before the first step, by default from the seed; under `jax.eval_shape` only its shapes."""
+    task = make_task(config, data)
     if variables is None:
-        variables = zoo.init(config.build(len(data.classes)), jax.random.key(config.seed), data.image_shape)
-    return state.create(variables, make_optimizer(config, data.images), len(data.classes))
+        variables = zoo.init(config.build(task.width), jax.random.key(config.seed), data.image_shape)
+    return state.create(variables, make_optimizer(config, data.images), task)
 
 
 def read_config(path: Path) -> tuple[Config, Data]:
@@ -152,7 +120,7 @@ def load(path: str | Path) -> Run:
     return Run(
         path=path,
         config=config,
-        model=config.build(len(data.classes)),
+        model=config.build(make_task(config, data).width),
         variables=restored.variables,
         preprocess=data.preprocess,
         classes=data.classes,

@@ -1,4 +1,4 @@
-"""All that changes during training, as one tree of arrays: what a checkpoint holds."""
+"""The training state: everything that changes during training, as one tree of arrays."""
 
 from typing import Any, NamedTuple
 
@@ -6,45 +6,44 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from train import metrics
-from train.metrics import Metrics
+from train.tasks import Task
 
 
 class TrainState(NamedTuple):
-    """All that changes during training.
+    """Everything that changes during training; a checkpoint holds one.
 
     Attributes:
       step: () int32, updates done.
       epoch: () int32, epochs finished, their evaluation included.
       variables: of the model: `params`, and `batch_stats` where there are any.
       opt_state: of the optimizer.
-      metrics: of the epoch in progress.
+      metrics: the task's, of the epoch in progress.
     """
 
     step: jax.Array
     epoch: jax.Array
     variables: dict[str, Any]
     opt_state: optax.OptState
-    metrics: Metrics
+    metrics: Any
 
 
-def create(variables: dict[str, Any], optimizer: optax.GradientTransformation, classes: int) -> TrainState:
+def create(variables: dict[str, Any], optimizer: optax.GradientTransformation, task: Task) -> TrainState:
     """The state before the first step.
 
     Args:
       variables: of the model. They are copied: a step gives the memory of the old state to the new one,
         which must not be the caller's.
-      optimizer: what will move the parameters.
-      classes: width of the logits.
+      optimizer: moves the parameters.
+      task: of the metrics.
 
     Returns:
       A `TrainState`.
     """
     variables = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), variables)
     zero = jnp.zeros((), jnp.int32)
-    return TrainState(zero, zero.copy(), variables, optimizer.init(variables["params"]), metrics.empty(classes))
+    return TrainState(zero, zero.copy(), variables, optimizer.init(variables["params"]), task.empty())
 
 
-def next_epoch(state: TrainState) -> TrainState:
+def next_epoch(state: TrainState, task: Task) -> TrainState:
     """The state at the start of the next epoch: one more is finished, and its metrics are empty."""
-    return state._replace(epoch=state.epoch + 1, metrics=metrics.empty(len(state.metrics.confusion)))
+    return state._replace(epoch=state.epoch + 1, metrics=task.empty())

@@ -1,15 +1,16 @@
-"""What passes between a run and the person at its terminal: progress one way, signals the other."""
+"""The terminal of a run: progress on stderr, and signals."""
 
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tqdm import tqdm
 
 from train.batches import number_of_batches
 from train.config import Config
+from train.tasks import Column
 
 
 class Interrupted(KeyboardInterrupt):
@@ -56,12 +57,13 @@ class Progress:
 
     Args:
       config: of the run.
-      images: how many are trained on.
+      images: number of training images.
+      columns: the figures to show.
       quiet: show nothing.
     """
 
-    def __init__(self, config: Config, images: int, quiet: bool = False):
-        self._config, self._images, self._quiet = config, images, quiet
+    def __init__(self, config: Config, images: int, columns: Sequence[Column], quiet: bool = False):
+        self._config, self._images, self._columns, self._quiet = config, images, columns, quiet
         self._bar: tqdm | None = None
 
     def __enter__(self) -> "Progress":
@@ -72,7 +74,7 @@ class Progress:
             self._bar.close()
 
     def start(self, epoch: int, step: int) -> None:
-        """Show how far training is, while its first step is compiled."""
+        """Show the progress so far, while its first step is compiled."""
         if step:
             self.say(f"going on at step {step}, in epoch {epoch + 1} of {self._config.epochs}")
         within = step - epoch * number_of_batches(self._images, self._config.batch_size)
@@ -87,21 +89,21 @@ class Progress:
             leave=False,
         )
 
-    def step(self, epoch: int, images: int, loss: float, accuracy: float) -> None:
+    def step(self, epoch: int, images: int, figures: Mapping[str, float]) -> None:
         """Count a batch of an epoch, itself counted from 0; its figures are those of the epoch so far."""
         if self._bar is not None:
             self._bar.set_description_str(f"epoch {epoch + 1}/{self._config.epochs} ", refresh=False)
-            self._bar.set_postfix_str(f"loss {loss:.4f} · accuracy {accuracy:.2%}", refresh=False)
+            self._bar.set_postfix_str(self._listed(figures, " · "), refresh=False)
             self._bar.update(images)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Write the figures of an epoch in one line."""
-        figures = " · ".join(
-            f"{split} loss {row[split]['loss']:.4f}, accuracy {row[split]['accuracy']:.2%}"
-            for split in ("train", "test")
-        )
+        figures = " · ".join(f"{split} {self._listed(row[split], ', ')}" for split in ("train", "test"))
         width = len(str(self._config.epochs))
         self.say(f"epoch {row['epoch']:>{width}}/{self._config.epochs} · {figures}")
+
+    def _listed(self, figures: Mapping[str, float], separator: str) -> str:
+        return separator.join(f"{column.name} {figures[column.name]:{column.format}}" for column in self._columns)
 
     def say(self, line: str) -> None:
         """Write a line above the bar."""

@@ -10,7 +10,7 @@ import safetensors.numpy
 import train
 import zoo
 from train import __main__ as command
-from train import datasets, initial, runs
+from train import datasets, initial
 from zoo.weights.torch import places
 
 
@@ -23,7 +23,7 @@ def earlier(tmp_path_factory, small):
 
 @pytest.fixture(scope="module")
 def data():
-    return runs.Data.of(datasets.load("digits", 8))
+    return datasets.Data.of(datasets.load("digits", 8))
 
 
 def test_a_run_goes_on_from_the_numbers_of_another(earlier, small, tmp_path):

@@ -12,7 +12,8 @@ import pytest
 
 import train
 import zoo
-from train import batches, checkpoints, loop, runs, steps, terminal
+from train import batches, checkpoints, datasets, loop, runs, terminal
+from train.tasks.classification import Classification, cross_entropy
 
 FIGURES = {"loss", "accuracy", "precision", "recall", "f1"}
 
@@ -75,7 +76,7 @@ def test_metrics_are_one_line_an_epoch(whole):
     for row in rows:
         assert set(row) == {"epoch", "step", "train", "test"}
         assert set(row["train"]) == set(row["test"]) == FIGURES
-    assert summary == loop.Summary(out, 2, 6, rows[1]["train"], rows[1]["test"])
+    assert summary == loop.Summary(out, 2, 6, rows[1]["train"], rows[1]["test"], Classification.note)
     assert rows[1]["train"]["loss"] < rows[0]["train"]["loss"]
     table = str(summary)
     assert all(name in table for name in FIGURES)
@@ -102,7 +103,7 @@ def test_what_is_loaded_is_what_was_evaluated(whole, small):
     test = run.dataset.test
     logits = zoo.logits_fn(run.model, run.variables, run.preprocess)(test.images)
     assert (np.argmax(logits, -1) == test.labels).mean() == pytest.approx(summary.test["accuracy"])
-    losses = steps.cross_entropy(logits, test.labels)
+    losses = cross_entropy(logits, test.labels)
     assert float(losses.mean()) == pytest.approx(summary.test["loss"], rel=1e-5)
 
 
@@ -208,6 +209,10 @@ def test_a_directory_with_another_run_is_refused(changes, message, whole, small,
         ({"batch_size": 1438}, "exceeds the 1437 training images of digits: give at most 1437"),
         ({"model": "lenet5", "fields": {}}, "lenet5 cannot take images of 8×8 pixels: .*--size"),
         ({"fields": {"widths": (8, "wide")}}, "mlp with .* cannot"),
+        (
+            {"model": "unet", "fields": {}, "size": 16},
+            r"unet gives outputs of shape \(16, 16, 10\) for an image of 16×16 pixels: .* expects \(10,\)",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_written(changes, message, small, never_trained, tmp_path):
@@ -260,6 +265,6 @@ def test_a_channel_that_never_changes_is_not_scaled():
     images[:2, ..., 0] = 1
     images[..., 1] = 0.25
     split = train.datasets.Split(images, np.array([0, 1, 0, 1], np.int32))
-    data = runs.Data.of(train.datasets.Dataset("toy", split, split, ("a", "b")))
+    data = datasets.Data.of(train.datasets.Dataset("toy", split, split, ("a", "b")))
     assert data.preprocess == zoo.Preprocess((0.5, 0.25), (0.5, 1.0))
-    assert runs.Data.from_json(json.loads(json.dumps(data.to_json()))) == data
+    assert datasets.Data.from_json(json.loads(json.dumps(data.to_json()))) == data

@@ -9,6 +9,7 @@ import pytest
 import train
 from train import loop, terminal
 from train.__main__ import main
+from train.tasks import Classification
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["mlp", "--size", "8", "--batch-size", "128", "--set", "widths=(16,)"]
@@ -101,9 +102,11 @@ def test_killed_at_any_moment_the_same_command_ends_in_the_same_bits(tmp_path, s
 
 def test_the_bar_shows_loss_accuracy_rate_and_time_left(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    with terminal.Progress(train.Config("mlp", epochs=2, batch_size=5), images=10) as progress:
+    with terminal.Progress(
+        train.Config("mlp", epochs=2, batch_size=5), images=10, columns=Classification.columns
+    ) as progress:
         progress.start(epoch=1, step=2)
-        progress.step(1, 5, loss=0.25, accuracy=0.9)
+        progress.step(1, 5, {"loss": 0.25, "accuracy": 0.9})
         figures = dict.fromkeys(("loss", "accuracy"), 0.5)
         progress.epoch({"epoch": 2, "train": figures, "test": figures})
     shown = capsys.readouterr().err

@@ -4,9 +4,10 @@ import importlib
 from typing import NamedTuple
 
 from train.datasets.dataset import Dataset, Split
+from train.datasets.description import Data
 from zoo.catalog import did_you_mean
 
-__all__ = ["SOURCES", "Dataset", "Source", "Split", "largest_default_size", "load"]
+__all__ = ["SOURCES", "Data", "Dataset", "Source", "Split", "largest_default_size", "load"]
 
 
 class Source(NamedTuple):
