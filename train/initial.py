@@ -6,7 +6,7 @@ import jax
 from flax.traverse_util import flatten_dict
 
 import zoo
-from train import runs
+from train import run_directory
 from train.config import Config
 from train.datasets import Data
 from zoo import Preprocess, Pretrained, surgery
@@ -31,10 +31,10 @@ def read(config: Config, data: Data) -> Pretrained:
       ValueError: nothing is there, it cannot be read, or it is of another model.
     """
     assert config.from_ is not None
-    width, channels, key = runs.make_task(config, data).width, data.image_shape[2], jax.random.key(config.seed)
+    width, channels, key = config.make_task(data).width, data.image_shape[2], jax.random.key(config.seed)
     target, path = config.build(width), Path(config.from_)
     if path.is_dir():
-        earlier = runs.load(path)
+        earlier = run_directory.load(path)
         source = Pretrained(earlier.model, earlier.variables, earlier.preprocess)
     elif is_native(path):
         source = zoo.load(path)

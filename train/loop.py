@@ -1,11 +1,7 @@
-"""The training loop, and all that it does to the world: files, signals and the terminal."""
+"""The training loop: epochs of steps, each followed by an evaluation, a row of metrics and a checkpoint."""
 
 import collections
-import contextlib
-import fcntl
-import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from train import augment, batches, checkpoints, curves, datasets, initial, runs, steps
+from train import augment, batches, checkpoints, curves, datasets, initial, run_directory, steps
 from train.config import Config
+from train.console import Interrupted, Interrupts, Progress
 from train.datasets import Data, Dataset, Split
-from train.state import TrainState, next_epoch
+from train.state import TrainState, initial_state, make_optimizer, next_epoch
 from train.tasks import TASKS, Task
-from train.terminal import Interrupted, Interrupts, Progress
 
 LAG = 2
 """Steps by which the host reads behind the device, so that neither waits for the other."""
@@ -30,12 +26,12 @@ CURVES_EVERY = 10.0
 
 
 class Summary(NamedTuple):
-    """What came out of a run; printed, it is a table.
+    """The result of a run; printed, it is a table.
 
     Attributes:
       out: the run directory.
-      epoch: how many are finished.
-      step: updates done.
+      epoch: number of finished epochs.
+      step: number of updates.
       train, test: the task's figures of the last epoch.
       note: a remark of the task on its figures.
     """
@@ -63,13 +59,13 @@ class Summary(NamedTuple):
 
 
 def run(config: Config, quiet: bool = False) -> Summary:
-    """Train a model, or go on where an earlier call with the same configuration stopped.
+    """Train a model, or resume where an earlier call with the same configuration stopped.
 
-    Whatever stops the process, the same call goes on, and ends in the same parameters and the same
-    `metrics.jsonl` as if nothing had happened. A finished run is left as it is.
+    Whatever stops the process, the same call resumes, and ends in the same parameters and the same
+    `metrics.jsonl` as without the stop. A finished run is left unchanged.
 
     Args:
-      config: what to do.
+      config: of the run.
       quiet: show nothing on stderr.
 
     Returns:
@@ -83,23 +79,27 @@ def run(config: Config, quiet: bool = False) -> Summary:
     """
     config = config.resolve()
     out = Path(str(config.out))
-    _check_earlier(out, config)
+    run_directory.refuse_other_run(out, config)
     dataset = datasets.load(config.dataset, config.size or 1)
     data = Data.of(dataset, TASKS[config.task].target)
-    task = runs.make_task(config, data)
+    task = config.make_task(data)
     template = _check_fit(config, dataset, data, task)
     variables = None
     if checkpoints.steps(out / "checkpoints"):
-        data = data._replace(preprocess=runs.read_config(out)[1].preprocess)
+        data = data._replace(preprocess=run_directory.read_config(out)[1].preprocess)
     elif config.from_:
         _, variables, preprocess = initial.read(config, data)
         data = data._replace(preprocess=preprocess)
-    with _locked(out), Interrupts() as interrupts, Progress(config, data.images, task.columns, quiet) as progress:
-        _claim(out, config, data)
+    with (
+        run_directory.locked(out),
+        Interrupts() as interrupts,
+        Progress(config, data.images, task.columns, quiet) as progress,
+    ):
+        run_directory.claim(out, config, data)
         state = checkpoints.restore(out / "checkpoints", template)
-        rows = runs.read_metrics(out)
+        rows = run_directory.read_metrics(out)
         if state is None:
-            state, rows = runs.initial_state(config, data, variables), []
+            state, rows = initial_state(config, data, variables), []
         elif len(rows) < int(state.epoch):
             raise ValueError(f"{out}/metrics.jsonl lacks epochs that are finished: remove {out} to start anew")
         if int(state.epoch) == config.epochs:
@@ -107,7 +107,7 @@ def run(config: Config, quiet: bool = False) -> Summary:
             return _summary(out, rows, task)
         checkpoints.discard_after(out / "checkpoints", int(state.step))
         rows = rows[: int(state.epoch)]
-        _replace(out / "metrics.jsonl", "".join(map(_line, rows)))
+        run_directory.write_metrics(out, rows)
         progress.start(int(state.epoch), int(state.step))
         _train(state, config, dataset, data, task, rows, interrupts.check, progress)
     return _summary(out, rows, task)
@@ -130,7 +130,7 @@ def _train(
     train_step = steps.make_train_step(
         model,
         data.preprocess,
-        runs.make_optimizer(config, data.images),
+        make_optimizer(config, data.images),
         task,
         augment.chain(config.augment),
         key,
@@ -150,10 +150,7 @@ def _train(
                 "train": task.summarize(state.metrics),
                 "test": test,
             }
-            with (out / "metrics.jsonl").open("a") as file:
-                file.write(_line(row))
-                file.flush()
-                os.fsync(file.fileno())
+            run_directory.append_metrics(out, row)
             rows.append(row)
             if epoch + 1 == config.epochs or time.monotonic() - drawn > CURVES_EVERY:
                 curves.draw(rows, task.columns, f"{config.model} on {config.dataset}").savefig(out / "curves.png")
@@ -228,28 +225,6 @@ def _require_finite(state: TrainState, out: Path, loss: float = 0.0) -> None:
         raise _divergence(out, int(state.step), math.nan if math.isfinite(loss) else loss)
 
 
-def _check_earlier(out: Path, config: Config) -> None:
-    """Refuse a directory that holds something else, before any data are read."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"--out {out} is a file: give a directory")
-    if not (out / "config.json").exists():
-        if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
-            raise ValueError(f"--out {out} holds other files: give a new or empty directory")
-        return
-    earlier = runs.read_config(out)[0].to_json()
-    asked = config.to_json()
-    if json.dumps(earlier, sort_keys=True) == json.dumps(asked, sort_keys=True):
-        return
-    differing = [name for name in asked if json.dumps(asked[name]) != json.dumps(earlier[name])]
-    if differing == ["epochs"]:
-        raise ValueError(
-            f"{out} is a run of {earlier['epochs']} epochs, and its learning rates follow from that number: "
-            f"to train {config.epochs}, give another --out"
-        )
-    listed = ", ".join(f"{name} ({earlier[name]!r} there, {asked[name]!r} here)" for name in differing)
-    raise ValueError(f"{out} holds a run with another configuration: {listed}; give another --out")
-
-
 def _check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> TrainState:
     """The state's shapes, or a refusal of a model, a data set and a task that do not fit together."""
     if config.batch_size > len(dataset.train):
@@ -260,7 +235,7 @@ def _check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> Trai
     height, width, _ = data.image_shape
 
     def begin():
-        state = runs.initial_state(config, data)
+        state = initial_state(config, data)
         return state, config.build(task.width).apply(state.variables, jnp.zeros((1, *data.image_shape)))
 
     try:
@@ -279,45 +254,6 @@ def _check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> Trai
             f"pixels: task={config.task!r} on {config.dataset} expects {task.output_shape}"
         )
     return state
-
-
-@contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Hold the run directory; the lock dies with the process."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        file = (out / ".lock").open("a")
-    except OSError as error:
-        raise ValueError(f"cannot write to --out {out}: {error.strerror}") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"{out} is in use by another process: wait for it, or give another --out") from None
-        yield
-
-
-def _claim(out: Path, config: Config, data: Data) -> None:
-    """Write the configuration, or see that what is there is the same and so are the data."""
-    _check_earlier(out, config)
-    file = out / "config.json"
-    if not file.exists():
-        _replace(file, json.dumps({"config": config.to_json(), "data": data.to_json()}, indent=1) + "\n")
-    elif runs.read_config(out)[1].fingerprint != data.fingerprint:
-        raise ValueError(
-            f"the images or labels of {config.dataset} are not those {out} was begun with: give another --out"
-        )
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write a file so that it is never half there."""
-    unfinished = file.with_name(f".{file.name}.new")
-    unfinished.write_text(text)
-    unfinished.rename(file)
-
-
-def _line(row: dict[str, Any]) -> str:
-    return json.dumps(row, allow_nan=False) + "\n"
 
 
 def _summary(out: Path, rows: list[dict[str, Any]], task: Task) -> Summary:

@@ -1,4 +1,4 @@
-"""Fields of a model written as text: what `--set NAME=VALUE` means."""
+"""Fields of a model as text: `--set NAME=VALUE`, activations and normalizations by name."""
 
 import ast
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from zoo.catalog import did_you_mean
+from convzoo.checks import did_you_mean
 from zoo.layers import normalization
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {

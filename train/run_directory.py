@@ -1,37 +1,45 @@
-"""A run directory, read: its configuration, its figures and its model with the last intact parameters."""
+"""Run directories: the configuration, metrics and checkpoints of a run, written by one process at a time.
 
+config.json       the configuration, and the facts about the data
+metrics.jsonl     one line an epoch
+checkpoints/STEP/ training states
+curves.png        learning curves
+.lock             held while training
+"""
+
+import contextlib
 import dataclasses
 import functools
 import json
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
 import jax
-import optax
 
-import zoo
-from train import checkpoints, datasets, optimizers, state
-from train.batches import number_of_batches
+from convzoo import files
+from train import checkpoints, datasets
 from train.config import Config
 from train.datasets import Data, Dataset
-from train.tasks import TASKS, Task
+from train.state import initial_state
 from zoo import Preprocess
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
-    """A trained model with all that belongs to it.
+    """A trained model with its configuration, normalization, classes and figures.
 
     Attributes:
       path: the run directory.
-      config: what was asked for.
+      config: of the run.
       model: the module.
       variables: its variables at the last intact checkpoint.
       preprocess: normalization of images in [0, 1].
       classes: the name of each class.
       metrics: one dictionary an epoch, as in `metrics.jsonl`.
-      step: updates that the variables have seen.
+      step: number of updates of the variables.
     """
 
     path: Path
@@ -50,25 +58,81 @@ class Run:
         return datasets.load(self.config.dataset, self.config.size)
 
 
-def make_optimizer(config: Config, images: int) -> optax.GradientTransformation:
-    """The optimizer of a resolved configuration, for this many training images."""
-    assert config.learning_rate is not None
-    steps = config.epochs * number_of_batches(images, config.batch_size)
-    rate = optimizers.schedule(config.schedule, config.learning_rate, int(config.warmup * steps), steps)
-    return optimizers.OPTIMIZERS[config.optimizer].build(rate, config.weight_decay)
+def refuse_other_run(out: Path, config: Config) -> None:
+    """Refuse a directory that holds another run or other files; no data are read for that.
+
+    Raises:
+      ValueError: with every entry of the configuration that differs.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out {out} is a file: give a directory")
+    if not (out / "config.json").exists():
+        if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
+            raise ValueError(f"--out {out} holds other files: give a new or empty directory")
+        return
+    earlier = read_config(out)[0].to_json()
+    asked = config.to_json()
+    if json.dumps(earlier, sort_keys=True) == json.dumps(asked, sort_keys=True):
+        return
+    differing = [name for name in asked if json.dumps(asked[name]) != json.dumps(earlier[name])]
+    if differing == ["epochs"]:
+        raise ValueError(
+            f"{out} is a run of {earlier['epochs']} epochs, and its learning rates follow from that number: "
+            f"to train {config.epochs}, give another --out"
+        )
+    listed = ", ".join(f"{name} ({earlier[name]!r} there, {asked[name]!r} here)" for name in differing)
+    raise ValueError(f"{out} holds a run with another configuration: {listed}; give another --out")
 
 
-def make_task(config: Config, data: Data) -> Task:
-    """The task of a configuration, for these data."""
-    return TASKS[config.task].create(data, config.label_smoothing)
+@contextlib.contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """A context that makes a run directory and holds it; the lock dies with the process.
+
+    Raises:
+      ValueError: the directory cannot be written, or another process holds it.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(files.locked(out / ".lock", wait=False))
+        except BlockingIOError:
+            raise ValueError(f"{out} is in use by another process: wait for it, or give another --out") from None
+        except OSError as error:
+            raise ValueError(f"cannot write to --out {out}: {error.strerror}") from None
+        yield
 
 
-def initial_state(config: Config, data: Data, variables: dict[str, Any] | None = None) -> state.TrainState:
-    """The state before the first step, by default from the seed; under `jax.eval_shape` only its shapes."""
-    task = make_task(config, data)
-    if variables is None:
-        variables = zoo.init(config.build(task.width), jax.random.key(config.seed), data.image_shape)
-    return state.create(variables, make_optimizer(config, data.images), task)
+def claim(out: Path, config: Config, data: Data) -> None:
+    """Write the configuration, or verify that an earlier one and its data are the same.
+
+    Raises:
+      ValueError: another configuration or other data.
+    """
+    refuse_other_run(out, config)
+    file = out / "config.json"
+    if not file.exists():
+        files.write(file, json.dumps({"config": config.to_json(), "data": data.to_json()}, indent=1) + "\n")
+    elif read_config(out)[1].fingerprint != data.fingerprint:
+        raise ValueError(
+            f"the images or targets of {config.dataset} are not those {out} was begun with: give another --out"
+        )
+
+
+def write_metrics(out: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Replace `metrics.jsonl`."""
+    files.write(out / "metrics.jsonl", "".join(map(_line, rows)))
+
+
+def append_metrics(out: Path, row: dict[str, Any]) -> None:
+    """Append the figures of an epoch to `metrics.jsonl`, and wait until they are on the disk."""
+    with (out / "metrics.jsonl").open("a") as file:
+        file.write(_line(row))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row, allow_nan=False) + "\n"
 
 
 def read_config(path: Path) -> tuple[Config, Data]:
@@ -89,7 +153,7 @@ def read_config(path: Path) -> tuple[Config, Data]:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of `metrics.jsonl` up to the first that is incomplete; none where there is no such file."""
+    """The lines of `metrics.jsonl` up to the first that is incomplete; [] without such a file."""
     file = path / "metrics.jsonl"
     rows: list[dict[str, Any]] = []
     for line in file.read_text().splitlines() if file.exists() else ():
@@ -120,7 +184,7 @@ def load(path: str | Path) -> Run:
     return Run(
         path=path,
         config=config,
-        model=config.build(make_task(config, data).width),
+        model=config.build(config.make_task(data).width),
         variables=restored.variables,
         preprocess=data.preprocess,
         classes=data.classes,

@@ -6,6 +6,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
+import zoo
+from train import optimizers
+from train.batches import number_of_batches
+from train.config import Config
+from train.datasets import Data
 from train.tasks import Task
 
 
@@ -47,3 +52,28 @@ def create(variables: dict[str, Any], optimizer: optax.GradientTransformation, t
 def next_epoch(state: TrainState, task: Task) -> TrainState:
     """The state at the start of the next epoch: one more is finished, and its metrics are empty."""
     return state._replace(epoch=state.epoch + 1, metrics=task.empty())
+
+
+def make_optimizer(config: Config, images: int) -> optax.GradientTransformation:
+    """The optimizer of a resolved configuration, for this number of training images."""
+    assert config.learning_rate is not None
+    steps = config.epochs * number_of_batches(images, config.batch_size)
+    rate = optimizers.schedule(config.schedule, config.learning_rate, int(config.warmup * steps), steps)
+    return optimizers.OPTIMIZERS[config.optimizer].build(rate, config.weight_decay)
+
+
+def initial_state(config: Config, data: Data, variables: dict[str, Any] | None = None) -> TrainState:
+    """The state before the first step of a run; under `jax.eval_shape` only its shapes.
+
+    Args:
+      config: resolved.
+      data: description of the training data.
+      variables: to start from; None: drawn from the seed.
+
+    Returns:
+      A `TrainState`.
+    """
+    task = config.make_task(data)
+    if variables is None:
+        variables = zoo.init(config.build(task.width), jax.random.key(config.seed), data.image_shape)
+    return create(variables, make_optimizer(config, data.images), task)

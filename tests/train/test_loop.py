@@ -12,7 +12,7 @@ import pytest
 
 import train
 import zoo
-from train import batches, checkpoints, datasets, loop, runs, terminal
+from train import batches, checkpoints, console, datasets, loop, run_directory
 from train.tasks.classification import Classification, cross_entropy
 
 FIGURES = {"loss", "accuracy", "precision", "recall", "f1"}
@@ -127,10 +127,10 @@ def test_whenever_it_is_stopped_it_ends_the_same(moment, step, small, ends_as, t
 
     def check(self):
         if next(asked, None) is None:
-            raise terminal.Interrupted(signal.SIGTERM)
+            raise console.Interrupted(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(terminal.Interrupts, "check", check)
+        patch.setattr(console.Interrupts, "check", check)
         with pytest.raises(train.Interrupted, match="the same command goes on") as stop:
             train.run(small(tmp_path / "run"), quiet=True)
     assert stop.value.signal == signal.SIGTERM
@@ -142,7 +142,7 @@ def test_whenever_it_is_stopped_it_ends_the_same(moment, step, small, ends_as, t
 def test_a_signal_is_kept_until_the_step_is_done(small, tmp_path, monkeypatch):
     handler = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
-        patch.setattr(terminal.Progress, "step", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr(console.Progress, "step", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(train.Interrupted) as stop:
             train.run(small(tmp_path / "run"), quiet=True)
     assert stop.value.signal == signal.SIGTERM
@@ -183,7 +183,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(small
     with pytest.raises(FloatingPointError, match="the loss is nan at step 5; the checkpoint of step 3 is kept"):
         train.run(small(tmp_path / "run"), quiet=True)
     assert checkpoints.steps(tmp_path / "run" / "checkpoints") == [3]
-    assert len(runs.read_metrics(tmp_path / "run")) == 1
+    assert len(run_directory.read_metrics(tmp_path / "run")) == 1
 
 
 @pytest.mark.parametrize(

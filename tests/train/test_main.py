@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import train
-from train import loop, terminal
+from train import console, loop
 from train.__main__ import main
 from train.tasks import Classification
 
@@ -59,7 +59,7 @@ def test_what_fails_later_is_answered_alike(error, tmp_path, monkeypatch, capsys
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_sets_the_exit_code(number, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(terminal.Progress, "step", lambda *_: os.kill(os.getpid(), number))
+    monkeypatch.setattr(console.Progress, "step", lambda *_: os.kill(os.getpid(), number))
     assert main([*SMALL, "--out", str(tmp_path / "run")]) == 128 + number
     assert "the same command goes on" in capsys.readouterr().err
     assert train.load(tmp_path / "run").step > 0
@@ -102,7 +102,7 @@ def test_killed_at_any_moment_the_same_command_ends_in_the_same_bits(tmp_path, s
 
 def test_the_bar_shows_loss_accuracy_rate_and_time_left(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    with terminal.Progress(
+    with console.Progress(
         train.Config("mlp", epochs=2, batch_size=5), images=10, columns=Classification.columns
     ) as progress:
         progress.start(epoch=1, step=2)
@@ -114,3 +114,11 @@ def test_the_bar_shows_loss_accuracy_rate_and_time_left(monkeypatch, capsys):
     assert "epoch 2/2 · train loss 0.5000, accuracy 50.00% · test loss" in shown
     for part in ("epoch 2/2 |", "images/s", "left", "loss 0.2500 · accuracy 90.00%"):
         assert part in shown, shown
+
+
+def test_a_system_without_fcntl_imports_and_trains(tmp_path):
+    """As Windows, which has no module of that name."""
+    code = f"import sys; sys.modules['fcntl'] = None; from train.__main__ import main; sys.exit(main({SMALL} + ['--out', {str(tmp_path / 'run')!r}, '--epochs', '1']))"  # noqa: E501
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert train.load(tmp_path / "run").step == 12

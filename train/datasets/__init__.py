@@ -1,24 +1,24 @@
-"""Data sets by name: what to type after `--dataset`."""
+"""Data sets by name, as typed after `--dataset`."""
 
 import importlib
 from typing import NamedTuple
 
+from convzoo.checks import did_you_mean, integer
 from train.datasets.dataset import Dataset, Split
 from train.datasets.description import Data
-from zoo.catalog import did_you_mean
 
 __all__ = ["SOURCES", "Data", "Dataset", "Source", "Split", "largest_default_size", "load"]
 
 
 class Source(NamedTuple):
-    """Where a kind of data set comes from.
+    """A kind of data set.
 
     Attributes:
       module: has a function `load`, imported only when asked for.
-      form: what a user types.
-      argument: what `load` calls that which stands after a colon; None: nothing does.
-      optional: whether the colon and what follows may be left out.
-      largest_default_size: no image is made larger than this, in pixels, unless asked for; None: no limit.
+      form: of the name that a user types.
+      argument: parameter of `load` that takes the text after a colon; None: there is none.
+      optional: whether the colon and the text may be left out.
+      largest_default_size: images are not enlarged beyond this, in pixels, by default; None: no limit.
     """
 
     module: str
@@ -43,7 +43,7 @@ def load(name: str, size: int, seed: int = 0) -> Dataset:
       name: `digits`, `scenes` (`scenes:class` and `scenes:shuffled` with a watermark), `folder:PATH` (one
         sub-folder a class) or `tfds:NAME`.
       size: height and width in pixels.
-      seed: draws what the source draws: the split of a folder, the scenes. The split of the digits is fixed.
+      seed: draws the split of a folder, or the scenes. The split of the digits is fixed.
 
     Returns:
       A `Dataset`.
@@ -56,14 +56,13 @@ def load(name: str, size: int, seed: int = 0) -> Dataset:
       (1437, 8, 8, 1)
     """
     source, argument = find(name)
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ValueError(f"size={size!r}: expected a positive number of pixels")
+    integer("size", size)
     named = {source.argument: argument} if source.argument and argument else {}
     return importlib.import_module(source.module).load(size=size, seed=seed, **named)
 
 
 def find(name: str) -> tuple[Source, str]:
-    """The source a data set's name asks for, and what stands after the colon.
+    """The source of a data set by its name, and the text after the colon.
 
     Raises:
       ValueError: an unknown name, or an argument that is missing or not taken.

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import train
-from train import tasks, terminal
+from train import console, tasks
 from train.datasets import Dataset, Split, scenes
 from train.tasks import Column
 
@@ -70,10 +70,10 @@ def test_a_task_of_another_kind_trains_stops_and_resumes_bit_by_bit(position, sa
 
     def check(self):
         if next(moments, None) is None:
-            raise terminal.Interrupted(signal.SIGTERM)
+            raise console.Interrupted(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(terminal.Interrupts, "check", check)
+        patch.setattr(console.Interrupts, "check", check)
         with pytest.raises(train.Interrupted):
             train.run(position(tmp_path / "stopped"), quiet=True)
     assert train.run(position(tmp_path / "stopped"), quiet=True).test == summary.test
