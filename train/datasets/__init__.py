@@ -1,7 +1,7 @@
 """Data sets by name, as typed after `--dataset`."""
 
 import importlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from convzoo.checks import did_you_mean, integer
 from train.datasets.dataset import Dataset, Split
@@ -19,6 +19,7 @@ class Source(NamedTuple):
       argument: parameter of `load` that takes the text after a colon; None: there is none.
       optional: whether the colon and the text may be left out.
       largest_default_size: images are not enlarged beyond this, in pixels, by default; None: no limit.
+      options: names of further parameters of `load`.
     """
 
     module: str
@@ -26,30 +27,36 @@ class Source(NamedTuple):
     argument: str | None = None
     optional: bool = False
     largest_default_size: int | None = None
+    options: tuple[str, ...] = ()
 
 
 SOURCES = {
     "digits": Source("train.datasets.digits", "digits", largest_default_size=64),
     "scenes": Source("train.datasets.scenes", "scenes[:WATERMARK]", "watermark", True, largest_default_size=64),
-    "folder": Source("train.datasets.folder", "folder:PATH", "path"),
-    "tfds": Source("train.datasets.tfds", "tfds:NAME", "name"),
+    "folder": Source("train.datasets.folder", "folder:PATH", "path", options=("keep_proportions",)),
+    "tfds": Source("train.datasets.tfds", "tfds:NAME", "name", options=("keep_proportions", "data_dir")),
 }
 
+MEMORY = {"memory": Source("train.datasets.memory", "memory:NAME", "name")}
+"""Recorded by runs on arrays; cannot be asked for by name."""
 
-def load(name: str, size: int, seed: int = 0) -> Dataset:
+
+def load(name: str, size: int, seed: int = 0, keep_proportions: bool = False, data_dir: str | None = None) -> Dataset:
     """Load a data set with images of one size.
 
     Args:
       name: `digits`, `scenes` (`scenes:class` and `scenes:shuffled` with a watermark), `folder:PATH` (one
-        sub-folder a class) or `tfds:NAME`.
+        sub-folder a class, or `train/` and `test/` or `val/` folders of those) or `tfds:NAME`.
       size: height and width in pixels.
       seed: draws the split of a folder, or the scenes. The split of the digits is fixed.
+      keep_proportions: for pictures of any size: resize and crop the centre, instead of squeezing.
+      data_dir: for `tfds:NAME`: the folder of prepared sets.
 
     Returns:
       A `Dataset`.
 
     Raises:
-      ValueError: an unknown name, a missing path, or a size that is not positive.
+      ValueError: an unknown name, a missing path, a size that is not positive, or an option of another source.
 
     Example:
       >>> load("digits", size=8).train.images.shape
@@ -57,8 +64,15 @@ def load(name: str, size: int, seed: int = 0) -> Dataset:
     """
     source, argument = find(name)
     integer("size", size)
-    named = {source.argument: argument} if source.argument and argument else {}
-    return importlib.import_module(source.module).load(size=size, seed=seed, **named)
+    options: dict[str, Any] = {"keep_proportions": keep_proportions, "data_dir": data_dir}
+    options = {option: value for option, value in options.items() if value}
+    for option, value in options.items():
+        if option not in source.options:
+            forms = " and ".join(other.form for other in SOURCES.values() if option in other.options)
+            raise ValueError(f"{option}={value!r}: dataset {name!r} has no such option, only {forms}")
+    if source.argument and argument:
+        options[source.argument] = argument
+    return importlib.import_module(source.module).load(size=size, seed=seed, **options)
 
 
 def find(name: str) -> tuple[Source, str]:
@@ -69,9 +83,10 @@ def find(name: str) -> tuple[Source, str]:
     """
     kind, colon, argument = name.partition(":")
     forms = ", ".join(source.form for source in SOURCES.values())
-    if kind not in SOURCES:
+    sources = SOURCES | MEMORY
+    if kind not in sources:
         raise ValueError(f"unknown dataset {name!r}{did_you_mean(kind, SOURCES)}; there are {forms}")
-    source = SOURCES[kind]
+    source = sources[kind]
     fits = source.argument and argument if colon else source.optional or not source.argument
     if not fits:
         raise ValueError(f"dataset {name!r}: expected {source.form}")

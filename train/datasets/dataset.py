@@ -71,6 +71,7 @@ class Dataset:
       train: the images that a model learns from.
       test: the images that a model is evaluated on.
       classes: the name of each class, in the order of the labels; () for images without labels.
+      note: a remark on where the splits come from, shown at the start of a run.
 
     Raises:
       ValueError: labels without a class, a single class, or splits whose images differ in shape.
@@ -80,6 +81,7 @@ class Dataset:
     train: Split
     test: Split
     classes: tuple[str, ...] = ()
+    note: str = ""
 
     def __post_init__(self):
         if len(self.classes) == 1:
