@@ -23,9 +23,13 @@ def make_parser() -> argparse.ArgumentParser:
         if default is dataclasses.MISSING:
             parser.add_argument(name, type=option.parse, help=option.help)
             continue
+        flag = f"--{name.strip('_').replace('_', '-')}"
+        if default is False:
+            parser.add_argument(flag, dest=name, action="store_true", help=option.help)
+            continue
         shown = ",".join(default) if isinstance(default, tuple) else default
         parser.add_argument(
-            f"--{name.strip('_').replace('_', '-')}",
+            flag,
             dest=name,
             type=option.parse,
             default=default,

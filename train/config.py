@@ -9,10 +9,14 @@ import flax.linen as nn
 
 import zoo
 from train import datasets, model_fields
+from train.datasets import Data, Dataset
 from train.optimizers import OPTIMIZERS
 from train.options import OPTIONS
 from train.tasks import TASKS, Task
 from zoo import catalog
+
+FINE_TUNING = 0.1
+"""Share of the optimizer's own learning rate for a run that starts from trained variables."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,10 +25,11 @@ class Config:
 
     Attributes:
       model: a catalogued name.
-      dataset: `digits`, `scenes[:WATERMARK]`, `folder:PATH` or `tfds:NAME`.
+      dataset: `digits`, `scenes[:WATERMARK]`, `folder:PATH`, `tfds:NAME`, or a `train.datasets.Dataset` of your
+        own arrays, which is used as it is.
       epochs: passes over the training images.
       batch_size: images a step.
-      learning_rate: its peak; None: the optimizer's own.
+      learning_rate: its peak; None: the optimizer's own, and a tenth of that with `from_`.
       optimizer: `sgd` (momentum 0.9) or `adamw`.
       weight_decay: on kernels only.
       schedule: `cosine` or `constant`, after the warm-up.
@@ -37,8 +42,10 @@ class Config:
       out: the run directory; None: `runs/MODEL`.
       from_: source of the first variables: a run directory, a file of `zoo.save`, or a file or URL of the
         model's PyTorch implementation; None: drawn from the seed.
-      task: `classification`.
       fields: of the model, replacing the catalogue's; `num_classes` follows from the task and the data set.
+      task: `classification`.
+      keep_proportions: bring pictures to their size by resizing and a centre crop, instead of squeezing them.
+      data_dir: folder of prepared TensorFlow Datasets; None: their own default.
 
     Raises:
       ValueError: a value of another type or out of its range, or an unknown name.
@@ -49,7 +56,7 @@ class Config:
     """
 
     model: str
-    dataset: str = "digits"
+    dataset: str | Dataset = "digits"
     epochs: int = 20
     batch_size: int = 64
     learning_rate: float | None = None
@@ -63,12 +70,23 @@ class Config:
     seed: int = 0
     out: str | None = None
     from_: str | None = None
-    task: str = "classification"
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    task: str = "classification"
+    keep_proportions: bool = False
+    data_dir: str | None = None
 
     def __post_init__(self):
         for name, option in OPTIONS.items():
             option.check(name, getattr(self, name))
+        self._check_fields()
+        self.build(width=2)
+        if isinstance(self.dataset, Dataset):
+            height = self.dataset.image_shape[0]
+            for name, value in (("size", self.size), ("keep_proportions", self.keep_proportions or None)):
+                if value not in (None, height):
+                    raise ValueError(f"{name}={value!r}: a Dataset is used as it is, {self.dataset.image_shape}")
+
+    def _check_fields(self) -> None:
         if not isinstance(self.fields, Mapping):
             raise ValueError(f"fields={self.fields!r}: expected a dictionary from a model's field to its value")
         try:
@@ -79,18 +97,39 @@ class Config:
             ) from None
         if "num_classes" in self.fields:
             raise ValueError("num_classes follows from the data set: leave it out")
-        self.build(width=2)
 
     def resolve(self) -> "Config":
         """The same run with every None replaced by the value that it stands for."""
-        height, width, _ = catalog.variant(self.model).input_shape
-        limit = datasets.largest_default_size(self.dataset)
+        rate = OPTIMIZERS[self.optimizer].learning_rate * (FINE_TUNING if self.from_ else 1)
         return dataclasses.replace(
             self,
-            learning_rate=self.learning_rate or OPTIMIZERS[self.optimizer].learning_rate,
-            size=self.size or min(max(height, width), limit or max(height, width)),
+            learning_rate=self.learning_rate or float(f"{rate:.6g}"),
+            size=self.size or self._default_size(),
             out=self.out or f"runs/{self.model}",
         )
+
+    def _default_size(self) -> int:
+        if isinstance(self.dataset, Dataset):
+            return self.dataset.image_shape[0]
+        height, width, _ = catalog.variant(self.model).input_shape
+        limit = datasets.largest_default_size(self.dataset)
+        return min(max(height, width), limit or max(height, width))
+
+    @property
+    def dataset_name(self) -> str:
+        """The data set's name; `memory:NAME` for arrays."""
+        return f"memory:{self.dataset.name}" if isinstance(self.dataset, Dataset) else self.dataset
+
+    def load_dataset(self) -> Dataset:
+        """The data set of a resolved configuration.
+
+        Raises:
+          ValueError: it cannot be loaded; arrays of an earlier run are not stored with it.
+        """
+        if isinstance(self.dataset, Dataset):
+            return self.dataset
+        assert self.size is not None
+        return datasets.load(self.dataset, self.size, keep_proportions=self.keep_proportions, data_dir=self.data_dir)
 
     def build(self, width: int) -> nn.Module:
         """The model with its fields and this output width.
@@ -100,7 +139,7 @@ class Config:
         """
         return zoo.create(self.model, **model_fields.resolve(self.fields), num_classes=width)
 
-    def make_task(self, data: datasets.Data) -> Task:
+    def make_task(self, data: Data) -> Task:
         """The task, for these data.
 
         Raises:
@@ -110,7 +149,8 @@ class Config:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data of everything but `out`: a run is the same in any place."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name != "out"}
+        named = dataclasses.replace(self, dataset=self.dataset_name)
+        return {name: value for name, value in dataclasses.asdict(named).items() if name != "out"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], out: str) -> "Config":

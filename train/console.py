@@ -3,13 +3,16 @@
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from train.batches import number_of_batches
 from train.config import Config
+from train.datasets import Dataset
 from train.tasks import Column
 
 
@@ -52,6 +55,43 @@ class Interrupts:
             raise Interrupted(self._received)
 
 
+LISTED_CLASSES = 20
+"""Classes whose names and counts are listed at the start of a run."""
+
+
+class Pace:
+    """The speed of training. The first step of a process is left out of it, because it is compiled."""
+
+    def __init__(self):
+        self._compiled = False
+        self.start()
+
+    def start(self) -> None:
+        """Begin an epoch."""
+        self._began = self._counted = self._last = time.monotonic()
+        self._images = 0
+
+    def step(self, images: int) -> None:
+        """Count the images of a finished step."""
+        self._last = time.monotonic()
+        if self._compiled:
+            self._images += images
+        else:
+            self._compiled, self._counted = True, self._last
+
+    def images_per_second(self) -> float | None:
+        """Images a second over the steps of the epoch; None before a second step."""
+        return self._images / (self._last - self._counted) if self._images else None
+
+    def figures(self) -> dict[str, float | None]:
+        """Seconds of the epoch so far, compilation and evaluation included, and images a second of its steps."""
+        rate = self.images_per_second()
+        return {
+            "seconds": round(time.monotonic() - self._began, 3),
+            "images_per_second": None if rate is None else round(rate, 1),
+        }
+
+
 class Progress:
     """A progress bar where stderr is a terminal, and a line an epoch everywhere.
 
@@ -65,6 +105,7 @@ class Progress:
     def __init__(self, config: Config, images: int, columns: Sequence[Column], quiet: bool = False):
         self._config, self._images, self._columns, self._quiet = config, images, columns, quiet
         self._bar: tqdm | None = None
+        self.pace = Pace()
 
     def __enter__(self) -> "Progress":
         return self
@@ -72,6 +113,20 @@ class Progress:
     def __exit__(self, *_) -> None:
         if self._bar is not None:
             self._bar.close()
+
+    def describe(self, dataset: Dataset) -> None:
+        """Show the size and the classes of a data set."""
+        shape = "×".join(map(str, dataset.image_shape))
+        self.say(f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images of {shape}")
+        if dataset.note:
+            self.say(dataset.note)
+        if dataset.classes:
+            train, test = (
+                np.bincount(split.labels, minlength=len(dataset.classes)) for split in (dataset.train, dataset.test)
+            )
+            counts = [f"{name} {a}+{b}" for name, a, b in zip(dataset.classes, train, test, strict=True)]
+            more = f", and {len(counts) - LISTED_CLASSES} more" if len(counts) > LISTED_CLASSES else ""
+            self.say(f"{len(counts)} classes, training+test: {', '.join(counts[:LISTED_CLASSES])}{more}")
 
     def start(self, epoch: int, step: int) -> None:
         """Show the progress so far, while its first step is compiled."""
@@ -91,6 +146,7 @@ class Progress:
 
     def step(self, epoch: int, images: int, figures: Mapping[str, float]) -> None:
         """Count a batch of an epoch, itself counted from 0; its figures are those of the epoch so far."""
+        self.pace.step(images)
         if self._bar is not None:
             self._bar.set_description_str(f"epoch {epoch + 1}/{self._config.epochs} ", refresh=False)
             self._bar.set_postfix_str(self._listed(figures, " · "), refresh=False)
@@ -100,7 +156,9 @@ class Progress:
         """Write the figures of an epoch in one line."""
         figures = " · ".join(f"{split} {self._listed(row[split], ', ')}" for split in ("train", "test"))
         width = len(str(self._config.epochs))
-        self.say(f"epoch {row['epoch']:>{width}}/{self._config.epochs} · {figures}")
+        rate = self.pace.images_per_second()
+        speed = "" if rate is None else f" · {rate:,.0f} images/s"
+        self.say(f"epoch {row['epoch']:>{width}}/{self._config.epochs} · {figures}{speed}")
 
     def _listed(self, figures: Mapping[str, float], separator: str) -> str:
         return separator.join(f"{column.name} {figures[column.name]:{column.format}}" for column in self._columns)

@@ -11,10 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from train import augment, batches, checkpoints, curves, datasets, initial, run_directory, steps
+from train import augment, batches, checkpoints, curves, initial, run_directory, steps
 from train.config import Config
 from train.console import Interrupted, Interrupts, Progress
 from train.datasets import Data, Dataset, Split
+from train.run_directory import METRICS, TIMING
 from train.state import TrainState, initial_state, make_optimizer, next_epoch
 from train.tasks import TASKS, Task
 
@@ -77,10 +78,11 @@ def run(config: Config, quiet: bool = False) -> Summary:
       FloatingPointError: the loss is no longer finite; the last checkpoint before that stays.
       Interrupted: SIGINT or SIGTERM came; the state is saved.
     """
+    own_rate = config.learning_rate
     config = config.resolve()
     out = Path(str(config.out))
     run_directory.refuse_other_run(out, config)
-    dataset = datasets.load(config.dataset, config.size or 1)
+    dataset = config.load_dataset()
     data = Data.of(dataset, TASKS[config.task].target)
     task = config.make_task(data)
     template = _check_fit(config, dataset, data, task)
@@ -97,7 +99,7 @@ def run(config: Config, quiet: bool = False) -> Summary:
     ):
         run_directory.claim(out, config, data)
         state = checkpoints.restore(out / "checkpoints", template)
-        rows = run_directory.read_metrics(out)
+        rows = run_directory.read_rows(out, METRICS)
         if state is None:
             state, rows = initial_state(config, data, variables), []
         elif len(rows) < int(state.epoch):
@@ -107,7 +109,15 @@ def run(config: Config, quiet: bool = False) -> Summary:
             return _summary(out, rows, task)
         checkpoints.discard_after(out / "checkpoints", int(state.step))
         rows = rows[: int(state.epoch)]
-        run_directory.write_metrics(out, rows)
+        run_directory.write_rows(out, METRICS, rows)
+        timing = run_directory.read_rows(out, TIMING)
+        run_directory.write_rows(out, TIMING, [row for row in timing if row["epoch"] <= int(state.epoch)])
+        progress.describe(dataset)
+        if config.from_ and own_rate is None:
+            progress.say(
+                f"fine-tuning from {config.from_}: learning rate {config.learning_rate:g}, "
+                f"a tenth of the default of {config.optimizer}"
+            )
         progress.start(int(state.epoch), int(state.step))
         _train(state, config, dataset, data, task, rows, interrupts.check, progress)
     return _summary(out, rows, task)
@@ -139,6 +149,7 @@ def _train(
     drawn = time.monotonic()
     try:
         for epoch in range(int(state.epoch), config.epochs):
+            progress.pace.start()
             for moved in _descend(state, train_step, dataset.train, task, config, progress):
                 state = moved
                 check()
@@ -150,10 +161,11 @@ def _train(
                 "train": task.summarize(state.metrics),
                 "test": test,
             }
-            run_directory.append_metrics(out, row)
+            run_directory.append_row(out, METRICS, row)
+            run_directory.append_row(out, TIMING, {"epoch": epoch + 1} | progress.pace.figures())
             rows.append(row)
             if epoch + 1 == config.epochs or time.monotonic() - drawn > CURVES_EVERY:
-                curves.draw(rows, task.columns, f"{config.model} on {config.dataset}").savefig(out / "curves.png")
+                curves.draw(rows, task.columns, f"{config.model} on {config.dataset_name}").savefig(out / "curves.png")
                 drawn = time.monotonic()
             state = next_epoch(state, task)
             checkpoints.save(out / "checkpoints", state)
@@ -229,8 +241,8 @@ def _check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> Trai
     """The state's shapes, or a refusal of a model, a data set and a task that do not fit together."""
     if config.batch_size > len(dataset.train):
         raise ValueError(
-            f"batch_size={config.batch_size} exceeds the {len(dataset.train)} training images of {config.dataset}: "
-            f"give at most {len(dataset.train)}"
+            f"batch_size={config.batch_size} exceeds the {len(dataset.train)} training images of "
+            f"{config.dataset_name}: give at most {len(dataset.train)}"
         )
     height, width, _ = data.image_shape
 
@@ -251,7 +263,7 @@ def _check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> Trai
     if shapes != [task.output_shape]:
         raise ValueError(
             f"{config.model} gives outputs of shape {', '.join(map(str, shapes))} for an image of {height}×{width} "
-            f"pixels: task={config.task!r} on {config.dataset} expects {task.output_shape}"
+            f"pixels: task={config.task!r} on {config.dataset_name} expects {task.output_shape}"
         )
     return state
 

@@ -60,6 +60,18 @@ def name_in(find: Callable[[str], Any]) -> Check:
     return check
 
 
+def dataset(name: str, value: Any) -> None:
+    """A `Dataset`, or the name of one."""
+    if not isinstance(value, datasets.Dataset):
+        name_in(datasets.find)(name, value)
+
+
+def switch(name: str, value: Any) -> None:
+    """True or False; on the command line, the option's name alone means True."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}={value!r}: expected True or False")
+
+
 def choice(names: Collection[str]) -> Check:
     """One of some names."""
     return lambda name, value: checks.choice(name, value, names)
@@ -89,11 +101,13 @@ def comma_separated(text: str) -> tuple[str, ...]:
 
 OPTIONS = {
     "model": Option("a name from `python -m zoo list`", name_in(catalog.variant)),
-    "dataset": Option("digits, scenes, folder:PATH or tfds:NAME", name_in(datasets.find)),
+    "dataset": Option("digits, scenes, folder:PATH or tfds:NAME", dataset),
     "epochs": Option("passes over the training images", integer(1), int),
     "batch_size": Option("images a step", integer(1), int),
     "learning_rate": Option(
-        "peak; default: the optimizer's own", optional(functools.partial(checks.number, low=0, above=True)), float
+        "peak; default: the optimizer's own, a tenth of it with --from",
+        optional(functools.partial(checks.number, low=0, above=True)),
+        float,
     ),
     "optimizer": Option(" or ".join(OPTIMIZERS), choice(OPTIMIZERS)),
     "weight_decay": Option("on kernels only", functools.partial(checks.number, low=0), float),
@@ -108,5 +122,7 @@ OPTIONS = {
     "out": Option("the run directory; default: runs/MODEL", optional(text)),
     "from_": Option("a run or a file of weights to start from; default: random weights", optional(text)),
     "task": Option(" or ".join(TASKS), choice(TASKS)),
+    "keep_proportions": Option("resize pictures and crop their centre, instead of squeezing them", switch, bool),
+    "data_dir": Option("folder of prepared TensorFlow Datasets; default: TFDS_DATA_DIR, or theirs", optional(text)),
 }
 """By field of `train.Config`, all but `fields`."""

@@ -20,11 +20,14 @@ import flax.linen as nn
 import jax
 
 from convzoo import files
-from train import checkpoints, datasets
+from train import checkpoints
 from train.config import Config
 from train.datasets import Data, Dataset
 from train.state import initial_state
 from zoo import Preprocess
+
+METRICS = "metrics.jsonl"
+TIMING = "timing.jsonl"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,9 +56,12 @@ class Run:
 
     @functools.cached_property
     def dataset(self) -> Dataset:
-        """The data set, loaded when first asked for."""
-        assert self.config.size is not None
-        return datasets.load(self.config.dataset, self.config.size)
+        """The data set, loaded when first asked for.
+
+        Raises:
+          ValueError: it cannot be loaded, or it was a `Dataset` in memory.
+        """
+        return self.config.load_dataset()
 
 
 def refuse_other_run(out: Path, config: Config) -> None:
@@ -78,7 +84,7 @@ def refuse_other_run(out: Path, config: Config) -> None:
     if differing == ["epochs"]:
         raise ValueError(
             f"{out} is a run of {earlier['epochs']} epochs, and its learning rates follow from that number: "
-            f"to train {config.epochs}, give another --out"
+            f"to train {config.epochs} or to train on from it, give another --out, and --from {out}"
         )
     listed = ", ".join(f"{name} ({earlier[name]!r} there, {asked[name]!r} here)" for name in differing)
     raise ValueError(f"{out} holds a run with another configuration: {listed}; give another --out")
@@ -114,21 +120,33 @@ def claim(out: Path, config: Config, data: Data) -> None:
         files.write(file, json.dumps({"config": config.to_json(), "data": data.to_json()}, indent=1) + "\n")
     elif read_config(out)[1].fingerprint != data.fingerprint:
         raise ValueError(
-            f"the images or targets of {config.dataset} are not those {out} was begun with: give another --out"
+            f"the images or targets of {config.dataset_name} are not those {out} was begun with: give another --out"
         )
 
 
-def write_metrics(out: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Replace `metrics.jsonl`."""
-    files.write(out / "metrics.jsonl", "".join(map(_line, rows)))
+def write_rows(out: Path, name: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Replace a file of one line an epoch."""
+    files.write(out / name, "".join(map(_line, rows)))
 
 
-def append_metrics(out: Path, row: dict[str, Any]) -> None:
-    """Append the figures of an epoch to `metrics.jsonl`, and wait until they are on the disk."""
-    with (out / "metrics.jsonl").open("a") as file:
+def append_row(out: Path, name: str, row: dict[str, Any]) -> None:
+    """Append a line to a file of one line an epoch, and wait until it is on the disk."""
+    with (out / name).open("a") as file:
         file.write(_line(row))
         file.flush()
         os.fsync(file.fileno())
+
+
+def read_rows(out: Path, name: str) -> list[dict[str, Any]]:
+    """The lines of a file of one line an epoch, up to the first that is incomplete; [] without such a file."""
+    file = out / name
+    rows: list[dict[str, Any]] = []
+    for line in file.read_text().splitlines() if file.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -150,18 +168,6 @@ def read_config(path: Path) -> tuple[Config, Data]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{file} cannot be read: {error!r}") from None
     return Config.from_json(content["config"], out=str(path)), data
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of `metrics.jsonl` up to the first that is incomplete; [] without such a file."""
-    file = path / "metrics.jsonl"
-    rows: list[dict[str, Any]] = []
-    for line in file.read_text().splitlines() if file.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
-    return rows
 
 
 def load(path: str | Path) -> Run:
@@ -188,6 +194,6 @@ def load(path: str | Path) -> Run:
         variables=restored.variables,
         preprocess=data.preprocess,
         classes=data.classes,
-        metrics=read_metrics(path)[: int(restored.epoch)],
+        metrics=read_rows(path, METRICS)[: int(restored.epoch)],
         step=int(restored.step),
     )

@@ -48,10 +48,10 @@ def test_a_file_brings_its_normalization_into_the_run(earlier, small, tmp_path):
 
 def test_another_number_of_classes_gets_a_new_head(small, data, earlier, tmp_path):
     config = small(tmp_path / "run", from_=str(earlier))
-    found = initial.read(config, data._replace(classes=("a", "b", "c")))
-    assert found.variables["params"]["head"]["kernel"].shape == (16, 3)
+    pretrained = initial.read(config, data._replace(classes=("a", "b", "c")))
+    assert pretrained.variables["params"]["head"]["kernel"].shape == (16, 3)
     np.testing.assert_array_equal(
-        found.variables["params"]["dense1"]["kernel"], train.load(earlier).variables["params"]["dense1"]["kernel"]
+        pretrained.variables["params"]["dense1"]["kernel"], train.load(earlier).variables["params"]["dense1"]["kernel"]
     )
 
 
@@ -60,11 +60,11 @@ def test_published_weights_are_fitted_to_classes_and_channels(data, tmp_path):
     arrays = {place.key: np.full(place.torch_shape, 0.5, np.float32) for place in places(model, (32, 32, 3))}
     safetensors.numpy.save_file(arrays, tmp_path / "weights.safetensors")
     config = train.Config("resnet20", from_=str(tmp_path / "weights.safetensors"))
-    found = initial.read(config, data)
-    assert found.model == zoo.create("resnet20", num_classes=10)
-    assert found.variables["params"]["stem"]["conv"]["kernel"].shape == (3, 3, 1, 16)
-    assert (found.variables["params"]["stem"]["conv"]["kernel"] == 1.5).all()
-    assert found.preprocess == data.preprocess
+    pretrained = initial.read(config, data)
+    assert pretrained.model == zoo.create("resnet20", num_classes=10)
+    assert pretrained.variables["params"]["stem"]["conv"]["kernel"].shape == (3, 3, 1, 16)
+    assert (pretrained.variables["params"]["stem"]["conv"]["kernel"] == 1.5).all()
+    assert pretrained.preprocess == data.preprocess
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,11 @@ def test_refuses_what_does_not_fit_before_anything_is_written(small, tmp_path, s
     assert not (tmp_path / "run").exists()
 
 
-def test_the_flag_is_called_from(earlier, tmp_path, capsys):
+def test_the_flag_is_called_from_and_the_rate_is_a_tenth(earlier, tmp_path, capsys):
     arguments = ["mlp", "--size", "8", "--batch-size", "512", "--epochs", "1", "--set", "widths=(16,)"]
     code = command.main([*arguments, "--from", str(earlier), "--out", str(tmp_path / "run")])
-    assert code == 0, capsys.readouterr().err
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["config"]["from_"] == str(earlier)
+    shown = capsys.readouterr().err
+    assert code == 0, shown
+    assert f"fine-tuning from {earlier}: learning rate 0.01, a tenth of the default of sgd" in shown
+    config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
+    assert (config["from_"], config["learning_rate"]) == (str(earlier), 0.01)

@@ -87,7 +87,7 @@ def test_metrics_are_one_line_an_epoch(whole):
 def test_the_run_directory_holds_what_is_promised(whole):
     out = whole[0]
     assert {path.name for path in out.iterdir()} == {
-        ".lock", "config.json", "metrics.jsonl", "checkpoints", "curves.png",
+        ".lock", "config.json", "metrics.jsonl", "timing.jsonl", "checkpoints", "curves.png",
     }  # fmt: skip
     assert checkpoints.steps(out / "checkpoints") == [3, 6]
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
@@ -183,7 +183,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(small
     with pytest.raises(FloatingPointError, match="the loss is nan at step 5; the checkpoint of step 3 is kept"):
         train.run(small(tmp_path / "run"), quiet=True)
     assert checkpoints.steps(tmp_path / "run" / "checkpoints") == [3]
-    assert len(run_directory.read_metrics(tmp_path / "run")) == 1
+    assert len(run_directory.read_rows(tmp_path / "run", "metrics.jsonl")) == 1
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,10 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(small
         ({"seed": 1}, r"another configuration: seed \(0 there, 1 here\)"),
         ({"seed": 1, "optimizer": "adamw"}, r"learning_rate \(0.1 there, 0.003 here\), optimizer .*, seed"),
         ({"fields": {"widths": (8,)}}, "another configuration: fields"),
-        ({"epochs": 3}, "a run of 2 epochs, .* to train 3, give another --out"),
+        (
+            {"epochs": 3},
+            "a run of 2 epochs, .* to train 3 or to train on from it, give another --out, and --from .*run",
+        ),
         ({"batch_size": 1438}, "batch_size"),
     ],
 )
