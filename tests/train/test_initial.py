@@ -1,6 +1,7 @@
 """A run that starts from another run, or from a file, starts from its numbers and its normalization."""
 
 import json
+import signal
 
 import jax
 import numpy as np
@@ -10,7 +11,7 @@ import safetensors.numpy
 import train
 import zoo
 from train import __main__ as command
-from train import datasets, initial
+from train import datasets, initial, loop, run_directory
 from zoo.weights.torch import places
 
 
@@ -26,6 +27,16 @@ def data():
     return datasets.Data.of(datasets.load("digits", 8))
 
 
+@pytest.fixture
+def stops_before_training(monkeypatch):
+    """Training itself stops at once; by then the run directory holds what is to be trained."""
+
+    def stop(*_):
+        raise train.Interrupted(signal.SIGINT)
+
+    monkeypatch.setattr(loop, "_train", stop)
+
+
 def test_a_run_goes_on_from_the_numbers_of_another(earlier, small, tmp_path):
     before = train.load(earlier)
     config = small(tmp_path / "run", epochs=1, from_=str(earlier), learning_rate=1e-12, weight_decay=0.0)
@@ -37,13 +48,14 @@ def test_a_run_goes_on_from_the_numbers_of_another(earlier, small, tmp_path):
     assert train.run(config, quiet=True) == summary, "a finished run needs its source no more"
 
 
-def test_a_file_brings_its_normalization_into_the_run(earlier, small, tmp_path):
+def test_a_file_brings_its_normalization_into_the_run(earlier, small, tmp_path, stops_before_training):
     before = train.load(earlier)
     preprocess = zoo.Preprocess((0.25,), (0.5,), size=8)
     zoo.save(tmp_path / "model.safetensors", before.model, before.variables, preprocess)
     config = small(tmp_path / "run", epochs=1, from_=str(tmp_path / "model.safetensors"))
-    train.run(config, quiet=True)
-    assert train.load(tmp_path / "run").preprocess == zoo.Preprocess((0.25,), (0.5,))
+    with pytest.raises(train.Interrupted):
+        train.run(config, quiet=True)
+    assert run_directory.read_config(tmp_path / "run")[1].preprocess == zoo.Preprocess((0.25,), (0.5,))
 
 
 def test_another_number_of_classes_gets_a_new_head(small, data, earlier, tmp_path):
@@ -84,11 +96,11 @@ def test_refuses_what_does_not_fit_before_anything_is_written(small, tmp_path, s
     assert not (tmp_path / "run").exists()
 
 
-def test_the_flag_is_called_from_and_the_rate_is_a_tenth(earlier, tmp_path, capsys):
+def test_the_flag_is_called_from_and_the_rate_is_a_tenth(earlier, tmp_path, capsys, stops_before_training):
     arguments = ["mlp", "--size", "8", "--batch-size", "512", "--epochs", "1", "--set", "widths=(16,)"]
     code = command.main([*arguments, "--from", str(earlier), "--out", str(tmp_path / "run")])
     shown = capsys.readouterr().err
-    assert code == 0, shown
+    assert code == 128 + signal.SIGINT, shown
     assert f"fine-tuning from {earlier}: learning rate 0.01, a tenth of the default of sgd" in shown
     config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
     assert (config["from_"], config["learning_rate"]) == (str(earlier), 0.01)

@@ -23,7 +23,7 @@ def files(path):
     return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def whole(tmp_path_factory, small):
     """A finished run of two epochs that nothing interrupted, its summary, and what was compiled for it."""
     out = tmp_path_factory.mktemp("whole") / "run"
@@ -63,6 +63,7 @@ def never_trained(monkeypatch):
     monkeypatch.setattr(loop, "_train", fail)
 
 
+@pytest.mark.optimized
 def test_each_step_is_compiled_once(whole):
     compiled = [message for message in whole[2] if message.startswith("Compiling")]
     for step in ("train_step", "evaluation_step"):
@@ -115,11 +116,13 @@ def test_a_finished_run_is_left_as_it_is(whole, small, never_trained, capsys):
     assert files(out) == before
 
 
+@pytest.mark.optimized
 def test_another_seed_ends_elsewhere(whole, small, same, tmp_path):
     train.run(small(tmp_path / "run", seed=1), quiet=True)
     assert not same(train.load(tmp_path / "run").variables, train.load(whole[0]).variables)
 
 
+@pytest.mark.optimized
 # Every epoch asks thrice after a training step and once in the evaluation.
 @pytest.mark.parametrize(("moment", "step"), [(2, 2), (4, 3), (8, 6)])
 def test_whenever_it_is_stopped_it_ends_the_same(moment, step, small, ends_as, tmp_path, monkeypatch):
@@ -149,6 +152,7 @@ def test_a_signal_is_kept_until_the_step_is_done(small, tmp_path, monkeypatch):
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
+@pytest.mark.optimized
 def test_a_damaged_checkpoint_costs_an_epoch_and_nothing_else(copied, small, ends_as):
     file = max((copied / "checkpoints" / "6" / "state" / "d").iterdir(), key=lambda file: file.stat().st_size)
     content = bytearray(file.read_bytes())
@@ -159,6 +163,7 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_nothing_else(copied, small, end
     ends_as(copied)
 
 
+@pytest.mark.optimized
 def test_lines_after_the_checkpoint_are_cut_and_missing_ones_refused(copied, small, ends_as):
     shutil.rmtree(copied / "checkpoints" / "6")
     with (copied / "metrics.jsonl").open("a") as file:
