@@ -81,10 +81,15 @@ class Config:
         self._check_fields()
         self.build(width=2)
         if isinstance(self.dataset, Dataset):
-            height = self.dataset.image_shape[0]
-            for name, value in (("size", self.size), ("keep_proportions", self.keep_proportions or None)):
-                if value not in (None, height):
-                    raise ValueError(f"{name}={value!r}: a Dataset is used as it is, {self.dataset.image_shape}")
+            self._check_arrays(self.dataset)
+
+    def _check_arrays(self, dataset: Dataset) -> None:
+        asked: dict[str, Any] = {"keep_proportions": self.keep_proportions, "data_dir": self.data_dir}
+        if self.size != dataset.image_shape[0]:
+            asked["size"] = self.size
+        for name, value in asked.items():
+            if value:
+                raise ValueError(f"{name}={value!r}: images of a Dataset are used as they are, {dataset.image_shape}")
 
     def _check_fields(self) -> None:
         if not isinstance(self.fields, Mapping):

@@ -15,6 +15,9 @@ from train.config import Config
 from train.datasets import Dataset
 from train.tasks import Column
 
+LISTED_CLASSES = 20
+"""Number of classes whose names and counts are listed at the start of a run."""
+
 
 class Interrupted(KeyboardInterrupt):
     """Training was asked to stop, and has saved its state.
@@ -55,12 +58,8 @@ class Interrupts:
             raise Interrupted(self._received)
 
 
-LISTED_CLASSES = 20
-"""Classes whose names and counts are listed at the start of a run."""
-
-
 class Pace:
-    """The speed of training. The first step of a process is left out of it, because it is compiled."""
+    """The speed of training; the first step of a process is not counted, because it is compiled."""
 
     def __init__(self):
         self._compiled = False

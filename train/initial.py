@@ -22,13 +22,13 @@ def read(config: Config, data: Data) -> Pretrained:
 
     Args:
       config: with `from_`: a run directory, a file of `zoo.save`, or a file or URL of the PyTorch implementation.
-      data: what the run is trained on.
+      data: facts about the training data.
 
     Returns:
       Model, variables and preprocessing; that of the data where the source has none.
 
     Raises:
-      ValueError: nothing is there, it cannot be read, or it is of another model.
+      ValueError: the source is missing, cannot be read, or is of another model.
     """
     assert config.from_ is not None
     width, channels, key = config.make_task(data).width, data.image_shape[2], jax.random.key(config.seed)

@@ -98,20 +98,17 @@ def run(config: Config, quiet: bool = False) -> Summary:
         Progress(config, data.images, task.columns, quiet) as progress,
     ):
         run_directory.claim(out, config, data)
-        state = checkpoints.restore(out / "checkpoints", template)
-        rows = run_directory.read_rows(out, METRICS)
-        if state is None:
-            state, rows = initial_state(config, data, variables), []
-        elif len(rows) < int(state.epoch):
+        state = checkpoints.restore(out / "checkpoints", template) or initial_state(config, data, variables)
+        rows = run_directory.read_rows(out, METRICS)[: int(state.epoch)]
+        if len(rows) < int(state.epoch):
             raise ValueError(f"{out}/metrics.jsonl lacks epochs that are finished: remove {out} to start anew")
         if int(state.epoch) == config.epochs:
             progress.say(f"{out} is finished: {config.epochs} epochs were trained, nothing is left to do")
             return _summary(out, rows, task)
         checkpoints.discard_after(out / "checkpoints", int(state.step))
-        rows = rows[: int(state.epoch)]
+        timing = [row for row in run_directory.read_rows(out, TIMING) if row["epoch"] <= int(state.epoch)]
         run_directory.write_rows(out, METRICS, rows)
-        timing = run_directory.read_rows(out, TIMING)
-        run_directory.write_rows(out, TIMING, [row for row in timing if row["epoch"] <= int(state.epoch)])
+        run_directory.write_rows(out, TIMING, timing)
         progress.describe(dataset)
         if config.from_ and own_rate is None:
             progress.say(
@@ -184,7 +181,7 @@ def _descend(
     config: Config,
     progress: Progress,
 ) -> Iterator[TrainState]:
-    """The states after each step that is left of the epoch."""
+    """The states after each remaining step of the epoch."""
     epoch, step = int(state.epoch), int(state.step)
     done = step - epoch * batches.number_of_batches(len(split), config.batch_size)
     visits = batches.order(len(split), config.seed, epoch)
@@ -252,7 +249,7 @@ def _check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> Trai
 
     try:
         state, outputs = jax.eval_shape(begin)
-    except Exception as error:  # Whatever a model trips over while it is traced, it is the shape or a field.
+    except Exception as error:  # The image's shape or a field is the cause of any error while a model is traced.
         reason = str(error).strip().split("\n")[0]
         fields = f" with {dict(config.fields)}" if config.fields else ""
         raise ValueError(

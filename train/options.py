@@ -121,7 +121,7 @@ OPTIONS = {
     "seed": Option("of parameters, order, augmentation and dropout", integer(0), int),
     "out": Option("the run directory; default: runs/MODEL", optional(text)),
     "from_": Option("a run or a file of weights to start from; default: random weights", optional(text)),
-    "task": Option(" or ".join(TASKS), choice(TASKS)),
+    "task": Option(f"targets, loss and metrics: {' or '.join(TASKS)}", choice(TASKS)),
     "keep_proportions": Option("resize pictures and crop their centre, instead of squeezing them", switch, bool),
     "data_dir": Option("folder of prepared TensorFlow Datasets; default: TFDS_DATA_DIR, or theirs", optional(text)),
 }

@@ -1,10 +1,11 @@
 """Run directories: the configuration, metrics and checkpoints of a run, written by one process at a time.
 
-config.json       the configuration, and the facts about the data
-metrics.jsonl     one line an epoch
-checkpoints/STEP/ training states
-curves.png        learning curves
-.lock             held while training
+config.json        the configuration, and the facts about the data
+metrics.jsonl      one line an epoch, equal in all runs of this configuration on one machine
+timing.jsonl       one line an epoch: seconds, and images a second
+checkpoints/STEP/  training states
+curves.png         learning curves
+.lock              held while training
 """
 
 import contextlib
@@ -56,7 +57,7 @@ class Run:
 
     @functools.cached_property
     def dataset(self) -> Dataset:
-        """The data set, loaded when first asked for.
+        """The data set, loaded at the first use.
 
         Raises:
           ValueError: it cannot be loaded, or it was a `Dataset` in memory.
@@ -78,9 +79,9 @@ def refuse_other_run(out: Path, config: Config) -> None:
         return
     earlier = read_config(out)[0].to_json()
     asked = config.to_json()
-    if json.dumps(earlier, sort_keys=True) == json.dumps(asked, sort_keys=True):
+    differing = [name for name in asked if _sorted(asked[name]) != _sorted(earlier[name])]
+    if not differing:
         return
-    differing = [name for name in asked if json.dumps(asked[name]) != json.dumps(earlier[name])]
     if differing == ["epochs"]:
         raise ValueError(
             f"{out} is a run of {earlier['epochs']} epochs, and its learning rates follow from that number: "
@@ -147,6 +148,10 @@ def read_rows(out: Path, name: str) -> list[dict[str, Any]]:
         except ValueError:
             break
     return rows
+
+
+def _sorted(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -51,7 +51,7 @@ def test_arrays_train_and_load_and_resume_with_their_timing_apart(config, tmp_pa
 
 
 def test_arrays_are_used_as_they_are(config):
-    with pytest.raises(ValueError, match=r"size=16: a Dataset is used as it is, \(8, 6, 1\)"):
+    with pytest.raises(ValueError, match=r"size=16: images of a Dataset are used as they are, \(8, 6, 1\)"):
         config(make(), size=16)
-    with pytest.raises(ValueError, match="keep_proportions=True: a Dataset"):
+    with pytest.raises(ValueError, match="keep_proportions=True: images of a Dataset"):
         config(make(), keep_proportions=True)

@@ -14,7 +14,7 @@ class Source(NamedTuple):
     """A kind of data set.
 
     Attributes:
-      module: has a function `load`, imported only when asked for.
+      module: has a function `load`; imported only when needed.
       form: of the name that a user types.
       argument: parameter of `load` that takes the text after a colon; None: there is none.
       optional: whether the colon and the text may be left out.
@@ -38,7 +38,7 @@ SOURCES = {
 }
 
 MEMORY = {"memory": Source("train.datasets.memory", "memory:NAME", "name")}
-"""Recorded by runs on arrays; cannot be asked for by name."""
+"""Recorded by runs on arrays; has nothing to load."""
 
 
 def load(name: str, size: int, seed: int = 0, keep_proportions: bool = False, data_dir: str | None = None) -> Dataset:

@@ -1,4 +1,4 @@
-"""Data sets in memory: images in two splits, with labels and whatever else is known of every image."""
+"""Data sets in memory: images in two splits, with labels and other targets or facts."""
 
 import dataclasses
 import hashlib
