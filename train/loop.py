@@ -14,7 +14,7 @@ import numpy as np
 from train import augment, batches, checkpoints, curves, initial, run_directory, steps
 from train.config import Config
 from train.console import Interrupted, Interrupts, Progress
-from train.datasets import Data, Dataset, Split
+from train.datasets import Data, Dataset
 from train.run_directory import METRICS, TIMING
 from train.state import TrainState, initial_state, make_optimizer, next_epoch
 from train.tasks import TASKS, Task
@@ -57,6 +57,27 @@ class Summary(NamedTuple):
                 f"run directory: {self.out}",
             ]
         )
+
+
+class Plan(NamedTuple):
+    """The fixed parts of a run.
+
+    Attributes:
+      config: resolved.
+      dataset: images and targets.
+      data: the facts about them, with the normalization of this run.
+      task: for these data.
+    """
+
+    config: Config
+    dataset: Dataset
+    data: Data
+    task: Task
+
+    @property
+    def out(self) -> Path:
+        """The run directory."""
+        return Path(str(self.config.out))
 
 
 def run(config: Config, quiet: bool = False) -> Summary:
@@ -116,41 +137,28 @@ def run(config: Config, quiet: bool = False) -> Summary:
                 f"a tenth of the default of {config.optimizer}"
             )
         progress.start(int(state.epoch), int(state.step))
-        _train(state, config, dataset, data, task, rows, interrupts.check, progress)
+        _train(state, Plan(config, dataset, data, task), rows, interrupts.check, progress)
     return _summary(out, rows, task)
 
 
 def _train(
-    state: TrainState,
-    config: Config,
-    dataset: Dataset,
-    data: Data,
-    task: Task,
-    rows: list[dict[str, Any]],
-    check: Callable[[], None],
-    progress: Progress,
+    state: TrainState, plan: Plan, rows: list[dict[str, Any]], check: Callable[[], None], progress: Progress
 ) -> None:
-    out = Path(str(config.out))
-    model = config.build(task.width)
+    config, _, data, task = plan
+    out, model = plan.out, config.build(task.width)
     # Parameters were drawn from the key itself.
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
-    train_step = steps.make_train_step(
-        model,
-        data.preprocess,
-        make_optimizer(config, data.images),
-        task,
-        augment.chain(config.augment),
-        key,
-    )
+    optimizer, augmentation = make_optimizer(config, data.images), augment.chain(config.augment)
+    train_step = steps.make_train_step(model, data.preprocess, optimizer, task, augmentation, key)
     evaluation_step = steps.make_evaluation_step(model, data.preprocess, task)
     drawn = time.monotonic()
     try:
         for epoch in range(int(state.epoch), config.epochs):
             progress.pace.start()
-            for moved in _descend(state, train_step, dataset.train, task, config, progress):
+            for moved in _descend(state, train_step, plan, progress):
                 state = moved
                 check()
-            test = _evaluate(state, evaluation_step, dataset.test, task, config.batch_size, check)
+            test = _evaluate(state, evaluation_step, plan, check)
             _require_finite(state, out, test[task.columns[0].name])
             row = {
                 "epoch": epoch + 1,
@@ -176,12 +184,11 @@ def _train(
 def _descend(
     state: TrainState,
     train_step: Callable[[TrainState, batches.Batch], tuple[TrainState, steps.Report]],
-    split: Split,
-    task: Task,
-    config: Config,
+    plan: Plan,
     progress: Progress,
 ) -> Iterator[TrainState]:
     """The states after each remaining step of the epoch."""
+    config, split = plan.config, plan.dataset.train
     epoch, step = int(state.epoch), int(state.step)
     done = step - epoch * batches.number_of_batches(len(split), config.batch_size)
     visits = batches.order(len(split), config.seed, epoch)
@@ -191,10 +198,10 @@ def _descend(
         step, images, report = behind.popleft()
         objective = float(report.objective)
         if not math.isfinite(objective):
-            raise _divergence(Path(str(config.out)), step, objective)
+            raise _divergence(plan.out, step, objective)
         progress.step(epoch, images, {name: float(value) for name, value in report.figures.items()})
 
-    for batch in batches.batches(split, visits, config.batch_size, done, task.target):
+    for batch in batches.batches(split, visits, config.batch_size, done, plan.task.target):
         state, report = train_step(state, batch)
         step += 1
         behind.append((step, int(batch.weights.sum()), report))
@@ -208,13 +215,12 @@ def _descend(
 def _evaluate(
     state: TrainState,
     evaluation_step: Callable[[dict[str, Any], Any, batches.Batch], Any],
-    split: Split,
-    task: Task,
-    batch_size: int,
+    plan: Plan,
     check: Callable[[], None],
 ) -> dict[str, float]:
+    task, split = plan.task, plan.dataset.test
     total = task.empty()
-    for batch in batches.batches(split, np.arange(len(split)), batch_size, target=task.target):
+    for batch in batches.batches(split, np.arange(len(split)), plan.config.batch_size, target=task.target):
         total = jax.block_until_ready(evaluation_step(state.variables, total, batch))
         check()
     return task.summarize(total)
