@@ -29,8 +29,8 @@ from analysis.commands import attribute, invert, maximize, options, pictures, to
 from analysis.commands.source import Source
 from analysis.network import Network
 from analysis.understanding import watermark, watermark_page
-from train import metrics
 from train.datasets import Split, scenes
+from train.tasks.classification import per_class
 from zoo.weights.native import is_native
 
 SCENE = 32
@@ -84,7 +84,7 @@ def subject(run: train.Run, command: str) -> report.Subject:
     card = zoo.card(run.model, data.image_shape)
     facts = {
         "model": config.model,
-        "data set": config.dataset,
+        "data set": config.dataset_name,
         "images": f"{len(data.train):,} train, {len(data.test):,} test",
         "input": f"{height} × {width} × {channels}",
         "parameters": f"{card.parameters:,}",
@@ -97,7 +97,7 @@ def subject(run: train.Run, command: str) -> report.Subject:
         "seed": str(config.seed),
     }
     return report.Subject(
-        title=f"{config.model} on {config.dataset}",
+        title=f"{config.model} on {config.dataset_name}",
         classes=run.classes,
         images=data.test.images,
         labels=data.test.labels,
@@ -105,7 +105,7 @@ def subject(run: train.Run, command: str) -> report.Subject:
         network=Network(run.model, run.variables, run.preprocess),
         facts=facts,
         history=run.metrics,
-        per_class=metrics.per_class,
+        per_class=per_class,
         command=command,
     )
 
@@ -146,7 +146,7 @@ def of_run(path: Path) -> tuple[Source, Callable]:
     run = train.load(path)
     data = run.dataset
     found = Source(
-        title=f"{run.config.model} on {run.config.dataset}",
+        title=f"{run.config.model} on {run.config.dataset_name}",
         network=Network(run.model, run.variables, run.preprocess),
         image_shape=data.image_shape,
         folder=path / "analysis",

@@ -1,4 +1,4 @@
-"""Files and folders that appear complete or not at all, and their digests."""
+"""Files and folders that appear complete or not at all, their digests, and locks between processes."""
 
 import contextlib
 import hashlib
@@ -6,6 +6,8 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+import filelock
 
 SUFFIX = ".unfinished"
 """Ends the name of a file or folder that is still being written; the name starts with a dot."""
@@ -60,6 +62,29 @@ def replacing(path: str | Path) -> Iterator[Path]:
             os.replace(unfinished, path)
     finally:
         remove(unfinished)
+
+
+@contextlib.contextmanager
+def locked(path: str | Path, wait: bool = True) -> Iterator[None]:
+    """A context that holds a lock file, which stays in place; the lock dies with the process, however that ends.
+
+    Args:
+      path: of the lock file; its folder must exist.
+      wait: for another process that holds it, instead of refusing.
+
+    Raises:
+      BlockingIOError: another process holds it, and `wait` is false.
+      OSError: the disk refuses.
+    """
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(blocking=wait)
+    except filelock.Timeout:
+        raise BlockingIOError(f"{path} is locked by another process") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def remove(path: str | Path) -> None:

@@ -6,8 +6,8 @@ restored = train.load("runs/lenet5")       # its model, variables, preprocess, d
 """
 
 from train.config import Config
+from train.console import Interrupted
 from train.loop import Summary, run
-from train.runs import Run, load
-from train.terminal import Interrupted
+from train.run_directory import Run, load
 
 __all__ = ["Config", "Interrupted", "Run", "Summary", "load", "run"]

@@ -1,46 +1,40 @@
-"""`python -m train MODEL`: train, or go on where the same command stopped."""
+"""`python -m train MODEL`: train, or resume where the same command stopped."""
 
 import argparse
 import dataclasses
 import signal
 import sys
-from typing import NoReturn
 
 import zoo
-from train import Config, Interrupted, fields, run
-
-FAILURE = 2
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line instead of the whole usage."""
-        print(f"error: {message}; `python -m train --help` lists all options", file=sys.stderr)
-        raise SystemExit(FAILURE)
+from convzoo import commands
+from train import Config, Interrupted, model_fields, run
+from train.options import OPTIONS
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line, made from the fields of `train.Config`."""
-    parser = _Parser(
+    parser = commands.Parser(
         prog="python -m train",
-        description="Train a model of the zoo. The same command goes on where it was stopped.",
-        allow_abbrev=False,
+        description="Train a model of the zoo. The same command resumes where it was stopped.",
     )
-    for field in dataclasses.fields(Config):
-        if not field.metadata:
+    defaults = {field.name: field.default for field in dataclasses.fields(Config)}
+    for name, option in OPTIONS.items():
+        default = defaults[name]
+        if default is dataclasses.MISSING:
+            parser.add_argument(name, type=option.parse, help=option.help)
             continue
-        kind, text = field.metadata["kind"], field.metadata["help"]
-        if field.default is dataclasses.MISSING:
-            parser.add_argument(field.name, type=kind.parse, help=text)
+        flag = f"--{name.strip('_').replace('_', '-')}"
+        if default is False:
+            parser.add_argument(flag, dest=name, action="store_true", help=option.help)
             continue
-        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        shown = ",".join(default) if isinstance(default, tuple) else default
         parser.add_argument(
-            f"--{field.name.strip('_').replace('_', '-')}",
-            dest=field.name,
-            type=kind.parse,
-            default=field.default,
-            help=text if default is None else f"{text} (default: {default})",
-            metavar=field.name.strip("_").split("_")[-1].upper(),
+            flag,
+            dest=name,
+            type=option.parse,
+            default=default,
+            help=option.help if default is None else f"{option.help} (default: {shown})",
+            metavar=name.strip("_").split("_")[-1].upper(),
         )
     parser.add_argument(
         "--set",
@@ -52,22 +46,23 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def train(options: dict) -> None:
+    """Train as the parsed command line says, and print the summary."""
+    changes = dict(model_fields.parse(text) for text in options.pop("set"))
+    print(run(Config(**options, fields=changes)))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    given = vars(make_parser().parse_args(arguments))
+    options = vars(make_parser().parse_args(arguments))
     try:
-        changes = dict(fields.parse(text) for text in given.pop("set"))
-        print(run(Config(**given, fields=changes)))
-    except (ValueError, FloatingPointError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return FAILURE
+        return commands.answer(lambda: train(options))
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         return 128 + stop.signal
     except KeyboardInterrupt:
         print("stopped before training began: the same command starts again", file=sys.stderr)
         return 128 + signal.SIGINT
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Random changes that leave an image's class alone."""
+"""Augmentation: random changes of images that keep their class."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ Augmentation = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def shift(key: jax.Array, images: jax.Array) -> jax.Array:
-    """Shift each image by up to an eighth of its sides; what comes in is black.
+    """Shift each image by up to an eighth of its sides; the border is black.
 
     An eighth is one of the eight pixels of an original digit, and the four of 32 that are customary for CIFAR.
 
@@ -63,16 +63,16 @@ AUGMENTATIONS: dict[str, Augmentation] = {"shift": shift, "flip": flip}
 
 
 def chain(names: Sequence[str]) -> Augmentation:
-    """The named augmentations one after the other, each with its own key; none of them: the identity.
+    """The named augmentations in their order, each with its own key; without names: the identity.
 
     Example:
       >>> chain(["shift", "flip"])(jax.random.key(0), jnp.ones((2, 8, 8, 1))).shape
       (2, 8, 8, 1)
     """
-    chosen = [AUGMENTATIONS[name] for name in names]
+    changes = [AUGMENTATIONS[name] for name in names]
 
     def augment(key, images):
-        for index, change in enumerate(chosen):
+        for index, change in enumerate(changes):
             images = change(jax.random.fold_in(key, index), images)
         return images
 

@@ -1,4 +1,4 @@
-"""Batches of one shape: their order follows from the seed and the epoch, and the last one is filled up."""
+"""Batches of one shape, in an order that follows from the seed and the epoch."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,21 +9,21 @@ from train.datasets import Split
 
 
 class Batch(NamedTuple):
-    """Images that are computed on together: NumPy arrays, or traced ones inside a compiled step.
+    """Images of one step: NumPy arrays, or traced ones inside a compiled step.
 
     Attributes:
       images: (B, H, W, C) float32 in [0, 1].
-      labels: (B,) int32.
+      targets: (B, ...) of a task: int32 labels for classification.
       weights: (B,) float32: 1, and 0 for an image that only fills the batch.
     """
 
     images: Any
-    labels: Any
+    targets: Any
     weights: Any
 
 
 def number_of_batches(images: int, batch_size: int) -> int:
-    """How many batches hold all images: ceil(images / batch_size).
+    """Number of batches that hold all images: ceil(images / batch_size).
 
     Example:
       >>> number_of_batches(1437, 128)
@@ -33,10 +33,10 @@ def number_of_batches(images: int, batch_size: int) -> int:
 
 
 def order(images: int, seed: int, epoch: int) -> np.ndarray:
-    """The order in which an epoch visits the images, from nothing but its arguments.
+    """The order in which an epoch visits the images, a function of the arguments alone.
 
     Args:
-      images: how many there are.
+      images: number of images.
       seed: of the run, not negative.
       epoch: counted from 0.
 
@@ -50,25 +50,29 @@ def order(images: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(images)
 
 
-def batches(split: Split, visits: np.ndarray, batch_size: int, start: int = 0) -> Iterator[Batch]:
+def batches(
+    split: Split, visits: np.ndarray, batch_size: int, start: int = 0, target: str = "labels"
+) -> Iterator[Batch]:
     """Cut an order of images into batches.
 
     The last batch is filled with the images that came first, at weight 0: real images, because the statistics
     of batch normalization see them too.
 
     Args:
-      split: the images and labels.
+      split: the images and targets.
       visits: (N,) indices in the order of their visits.
       batch_size: images a batch.
       start: batches to leave out, for an epoch that was begun before.
+      target: the targets of the task, as in `Split.target`.
 
     Yields:
       A `Batch` of new arrays, all of one shape.
     """
     total = number_of_batches(len(visits), batch_size)
     filled = np.resize(visits, total * batch_size)
+    targets = split.target(target)
     weights = (np.arange(len(filled)) < len(visits)).astype(np.float32)
     for index in range(start, total):
         part = slice(index * batch_size, (index + 1) * batch_size)
-        chosen = filled[part]
-        yield Batch(split.images[chosen], split.labels[chosen], weights[part])
+        indices = filled[part]
+        yield Batch(split.images[indices], targets[indices], weights[part])

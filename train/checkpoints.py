@@ -1,11 +1,10 @@
-"""States on disk, each whole or not there at all, and checked bit by bit before it is used.
+"""Checkpoints: training states on disk, each complete or absent, and verified bit by bit before use.
 
 A checkpoint is a folder named by its step: `state/`, written by Orbax, and `manifest.json` with the SHA-256
-of every file in it and the shape and type of every array. Orbax itself would restore most single flipped bits
+of every file in it and the shape and dtype of every array. Orbax alone restores most single flipped bits
 silently as other numbers.
 """
 
-import hashlib
 import json
 import shutil
 import warnings
@@ -17,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
+from convzoo import files
 from train.state import TrainState
 
 KEEP = 2
-"""How many checkpoints stay: the last, and the one to fall back to."""
+"""Number of checkpoints that stay: the last, and the one to fall back to."""
 
 
 def steps(directory: Path) -> list[int]:
@@ -31,12 +31,11 @@ def steps(directory: Path) -> list[int]:
 def save(directory: Path, state: TrainState) -> Path:
     """Write a checkpoint, then drop all but the last `KEEP`.
 
-    It is written under another name first, so that whatever moment the process dies at, a folder named by a
-    step is complete.
+    A folder named by a step is complete, whenever the process dies.
 
     Args:
       directory: holds the run's checkpoints; made if missing.
-      state: to be saved.
+      state: the state to save.
 
     Returns:
       The checkpoint's folder.
@@ -47,27 +46,24 @@ def save(directory: Path, state: TrainState) -> Path:
     step = int(state.step)
     directory.mkdir(parents=True, exist_ok=True)
     for leftover in directory.glob(".*"):
-        shutil.rmtree(leftover)
-    unfinished, replaced, final = directory / f".{step}.new", directory / f".{step}.old", directory / str(step)
-    with ocp.StandardCheckpointer() as writer:
-        writer.save((unfinished / "state").absolute(), state)
-    manifest = {"arrays": _arrays(state), "files": _digests(unfinished)}
-    (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1))
-    if final.exists():
-        final.rename(replaced)
-    unfinished.rename(final)
-    shutil.rmtree(replaced, ignore_errors=True)
+        files.remove(leftover)
+    final = directory / str(step)
+    with files.replacing(final) as unfinished:
+        with ocp.StandardCheckpointer() as writer:
+            writer.save((unfinished / "state").absolute(), state)
+        manifest = {"arrays": _arrays(state), "files": _digests(unfinished)}
+        (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1))
     for old in steps(directory)[:-KEEP]:
         shutil.rmtree(directory / str(old))
     return final
 
 
 def restore(directory: Path, template: TrainState) -> TrainState | None:
-    """The last checkpoint that is intact; a damaged one is passed over with a warning.
+    """Restore the last intact checkpoint; a damaged one is skipped with a warning.
 
     Args:
       directory: holds the run's checkpoints.
-      template: a state of the same shapes and types, concrete or from `jax.eval_shape`.
+      template: a state of the same shapes and dtypes, concrete or from `jax.eval_shape`.
 
     Returns:
       The state, or None where there is no checkpoint.
@@ -75,20 +71,20 @@ def restore(directory: Path, template: TrainState) -> TrainState | None:
     Raises:
       ValueError: there are checkpoints, but none is intact, or it does not fit the template.
     """
-    found = steps(directory)
-    for step in reversed(found):
+    saved = steps(directory)
+    for step in reversed(saved):
         path = directory / str(step)
         problem = _damage(path)
         if problem is None:
             return _read(path, template)
         warnings.warn(f"{path} is damaged ({problem}): falling back to the one before", RuntimeWarning, stacklevel=2)
-    if found:
+    if saved:
         raise ValueError(f"no checkpoint in {directory} is intact: remove its run directory to start anew")
     return None
 
 
 def discard_after(directory: Path, step: int) -> None:
-    """Remove the checkpoints of later steps, which training is about to make again."""
+    """Remove the checkpoints of later steps, which training will write again."""
     for later in steps(directory):
         if later > step:
             shutil.rmtree(directory / str(later))
@@ -114,14 +110,13 @@ def _damage(path: Path) -> str | None:
         expected = json.loads((path / "manifest.json").read_text())["files"]
     except (OSError, ValueError, KeyError, TypeError):
         return "its manifest cannot be read"
-    found = _digests(path)
-    differing = sorted(name for name in found | expected if found.get(name) != expected.get(name))
+    digests = _digests(path)
+    differing = sorted(name for name in digests | expected if digests.get(name) != expected.get(name))
     return f"{differing[0]} is not what was written" if differing else None
 
 
 def _digests(path: Path) -> dict[str, str]:
-    files = sorted(file for file in (path / "state").rglob("*") if file.is_file())
-    return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {f"state/{name}": digest for name, digest in files.sha256_of_folder(path / "state").items()}
 
 
 def _arrays(state: Any) -> dict[str, str]:

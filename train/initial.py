@@ -1,4 +1,4 @@
-"""Where a run's first variables come from, if not from a key: a file of weights, or another run."""
+"""First variables of a run from a file of weights or from another run."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import jax
 from flax.traverse_util import flatten_dict
 
 import zoo
-from train import runs
+from train import run_directory
 from train.config import Config
-from train.runs import Data
+from train.datasets import Data
 from zoo import Preprocess, Pretrained, surgery
 from zoo.functional import variable_shapes
 from zoo.weights.native import is_native
@@ -17,35 +17,35 @@ from zoo.weights.native import is_native
 def read(config: Config, data: Data) -> Pretrained:
     """The model of a configuration with the variables that its `from_` names, and the normalization they expect.
 
-    Another number of classes gets a new head from the run's seed; other input channels are dealt out
-    (`zoo.surgery.with_input_channels`).
+    Another number of classes gets a new head from the run's seed; other input channels share
+    the trained weights (`zoo.surgery.with_input_channels`).
 
     Args:
       config: with `from_`: a run directory, a file of `zoo.save`, or a file or URL of the PyTorch implementation.
-      data: what the run is trained on.
+      data: facts about the training data.
 
     Returns:
-      Model, variables and preprocessing; that of the data where the source knows none.
+      Model, variables and preprocessing; that of the data where the source has none.
 
     Raises:
-      ValueError: nothing is there, it cannot be read, or it is of another model.
+      ValueError: the source is missing, cannot be read, or is of another model.
     """
     assert config.from_ is not None
-    classes, channels, key = len(data.classes), data.image_shape[2], jax.random.key(config.seed)
-    wanted, path = config.build(classes), Path(config.from_)
+    width, channels, key = config.make_task(data).width, data.image_shape[2], jax.random.key(config.seed)
+    target, path = config.build(width), Path(config.from_)
     if path.is_dir():
-        earlier = runs.load(path)
-        found = Pretrained(earlier.model, earlier.variables, earlier.preprocess)
+        earlier = run_directory.load(path)
+        source = Pretrained(earlier.model, earlier.variables, earlier.preprocess)
     elif is_native(path):
-        found = zoo.load(path)
+        source = zoo.load(path)
     else:
-        found = zoo.load_pretrained(config.model, config.from_, num_classes=classes, channels=channels, key=key)
-    model, variables, preprocess = found
-    if type(model) is not type(wanted):
-        raise ValueError(f"--from {config.from_} is a {type(model).__name__}, not a {type(wanted).__name__}")
-    if getattr(model, "num_classes", classes) != classes:
-        model, variables = surgery.with_head(model, variables, classes, key, data.image_shape)
-    expected = variable_shapes(wanted, data.image_shape)
+        source = zoo.load_pretrained(config.model, config.from_, num_classes=width, channels=channels, key=key)
+    model, variables, preprocess = source
+    if type(model) is not type(target):
+        raise ValueError(f"--from {config.from_} is a {type(model).__name__}, not a {type(target).__name__}")
+    if getattr(model, "num_classes", width) != width:
+        model, variables = surgery.with_head(model, variables, width, key, data.image_shape)
+    expected = variable_shapes(target, data.image_shape)
     if _shapes(variables) != expected:
         _, variables = surgery.with_input_channels(model, variables, channels, data.image_shape)
     if differing := sorted("/".join(path) for path, _ in _shapes(variables).items() ^ expected.items()):
@@ -53,8 +53,8 @@ def read(config: Config, data: Data) -> Pretrained:
             f"--from {config.from_} does not fit {config.model}: {len(set(differing))} array(s) differ, "
             f"such as {differing[0]}"
         )
-    known = preprocess.mean != (0.0,) and len(preprocess.mean) in (1, channels)
-    return Pretrained(wanted, variables, Preprocess(preprocess.mean, preprocess.std) if known else data.preprocess)
+    normalized = preprocess.mean != (0.0,) and len(preprocess.mean) in (1, channels)
+    return Pretrained(target, variables, Preprocess(preprocess.mean, preprocess.std) if normalized else data.preprocess)
 
 
 def _shapes(variables):

@@ -1,25 +1,23 @@
-"""The training loop, and all that it does to the world: files, signals and the terminal."""
+"""The training loop: epochs of steps, each followed by an evaluation, a row of metrics and a checkpoint."""
 
 import collections
-import contextlib
-import fcntl
-import functools
-import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from train import augment, batches, checkpoints, curves, datasets, initial, metrics, runs, steps
+from train import augment, batches, checkpoints, curves, initial, run_directory, steps
 from train.config import Config
-from train.datasets import Dataset, Split
-from train.state import TrainState, next_epoch
-from train.terminal import Interrupted, Interrupts, Progress
+from train.console import Interrupted, Interrupts, Progress
+from train.datasets import Data, Dataset
+from train.run_directory import METRICS, TIMING
+from train.state import TrainState, initial_state, make_optimizer, next_epoch
+from train.tasks import TASKS, Task
 
 LAG = 2
 """Steps by which the host reads behind the device, so that neither waits for the other."""
@@ -29,13 +27,14 @@ CURVES_EVERY = 10.0
 
 
 class Summary(NamedTuple):
-    """What came out of a run; printed, it is a table.
+    """The result of a run; printed, it is a table.
 
     Attributes:
       out: the run directory.
-      epoch: how many are finished.
-      step: updates done.
-      train, test: `loss`, `accuracy`, `precision`, `recall` and `f1` of the last epoch.
+      epoch: number of finished epochs.
+      step: number of updates.
+      train, test: the task's figures of the last epoch.
+      note: a remark of the task on its figures.
     """
 
     out: Path
@@ -43,6 +42,7 @@ class Summary(NamedTuple):
     step: int
     train: dict[str, float]
     test: dict[str, float]
+    note: str = ""
 
     def __str__(self) -> str:
         lines = [f"{'':<8}" + "".join(f"{name:>11}" for name in self.train)]
@@ -53,20 +53,41 @@ class Summary(NamedTuple):
         return "\n".join(
             [
                 *lines,
-                f"{self.epoch} epochs, {self.step} steps; precision, recall and f1 are macro means",
+                "; ".join(filter(None, [f"{self.epoch} epochs, {self.step} steps", self.note])),
                 f"run directory: {self.out}",
             ]
         )
 
 
-def run(config: Config, quiet: bool = False) -> Summary:
-    """Train a model, or go on where an earlier call with the same configuration stopped.
+class Plan(NamedTuple):
+    """The fixed parts of a run.
 
-    Whatever stops the process, the same call goes on, and ends in the same parameters and the same
-    `metrics.jsonl` as if nothing had happened. A finished run is left as it is.
+    Attributes:
+      config: resolved.
+      dataset: images and targets.
+      data: the facts about them, with the normalization of this run.
+      task: for these data.
+    """
+
+    config: Config
+    dataset: Dataset
+    data: Data
+    task: Task
+
+    @property
+    def out(self) -> Path:
+        """The run directory."""
+        return Path(str(self.config.out))
+
+
+def run(config: Config, quiet: bool = False) -> Summary:
+    """Train a model, or resume where an earlier call with the same configuration stopped.
+
+    Whatever stops the process, the same call resumes, and ends in the same parameters and the same
+    `metrics.jsonl` as without the stop. A finished run is left unchanged.
 
     Args:
-      config: what to do.
+      config: of the run.
       quiet: show nothing on stderr.
 
     Returns:
@@ -78,82 +99,80 @@ def run(config: Config, quiet: bool = False) -> Summary:
       FloatingPointError: the loss is no longer finite; the last checkpoint before that stays.
       Interrupted: SIGINT or SIGTERM came; the state is saved.
     """
+    own_rate = config.learning_rate
     config = config.resolve()
     out = Path(str(config.out))
-    _check_earlier(out, config)
-    dataset = datasets.load(config.dataset, config.size or 1)
-    data = runs.Data.of(dataset)
-    template = _check_fit(config, dataset, data)
+    run_directory.refuse_other_run(out, config)
+    dataset = config.load_dataset()
+    data = Data.of(dataset, TASKS[config.task].target)
+    task = config.make_task(data)
+    template = _check_fit(config, dataset, data, task)
     variables = None
     if checkpoints.steps(out / "checkpoints"):
-        data = data._replace(preprocess=runs.read_config(out)[1].preprocess)
+        data = data._replace(preprocess=run_directory.read_config(out)[1].preprocess)
     elif config.from_:
         _, variables, preprocess = initial.read(config, data)
         data = data._replace(preprocess=preprocess)
-    with _locked(out), Interrupts() as interrupts, Progress(config, data.images, quiet) as progress:
-        _claim(out, config, data)
-        state = checkpoints.restore(out / "checkpoints", template)
-        rows = runs.read_metrics(out)
-        if state is None:
-            state, rows = runs.initial_state(config, data, variables), []
-        elif len(rows) < int(state.epoch):
+    with (
+        run_directory.locked(out),
+        Interrupts() as interrupts,
+        Progress(config, data.images, task.columns, quiet) as progress,
+    ):
+        run_directory.claim(out, config, data)
+        state = checkpoints.restore(out / "checkpoints", template) or initial_state(config, data, variables)
+        rows = run_directory.read_rows(out, METRICS)[: int(state.epoch)]
+        if len(rows) < int(state.epoch):
             raise ValueError(f"{out}/metrics.jsonl lacks epochs that are finished: remove {out} to start anew")
         if int(state.epoch) == config.epochs:
             progress.say(f"{out} is finished: {config.epochs} epochs were trained, nothing is left to do")
-            return _summary(out, rows)
+            return _summary(out, rows, task)
         checkpoints.discard_after(out / "checkpoints", int(state.step))
-        rows = rows[: int(state.epoch)]
-        _replace(out / "metrics.jsonl", "".join(map(_line, rows)))
+        timing = [row for row in run_directory.read_rows(out, TIMING) if row["epoch"] <= int(state.epoch)]
+        run_directory.write_rows(out, METRICS, rows)
+        run_directory.write_rows(out, TIMING, timing)
+        progress.describe(dataset)
+        if config.from_ and own_rate is None:
+            progress.say(
+                f"fine-tuning from {config.from_}: learning rate {config.learning_rate:g}, "
+                f"a tenth of the default of {config.optimizer}"
+            )
         progress.start(int(state.epoch), int(state.step))
-        _train(state, config, dataset, data, rows, interrupts.check, progress)
-    return _summary(out, rows)
+        _train(state, Plan(config, dataset, data, task), rows, interrupts.check, progress)
+    return _summary(out, rows, task)
 
 
 def _train(
-    state: TrainState,
-    config: Config,
-    dataset: Dataset,
-    data: runs.Data,
-    rows: list[dict[str, Any]],
-    check: Callable[[], None],
-    progress: Progress,
+    state: TrainState, plan: Plan, rows: list[dict[str, Any]], check: Callable[[], None], progress: Progress
 ) -> None:
-    out = Path(str(config.out))
-    model = config.build(len(data.classes))
+    config, _, data, task = plan
+    out, model = plan.out, config.build(task.width)
     # Parameters were drawn from the key itself.
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
-    train_step = steps.make_train_step(
-        model,
-        data.preprocess,
-        runs.make_optimizer(config, data.images),
-        augment.chain(config.augment),
-        key,
-        config.label_smoothing,
-    )
-    evaluation_step = steps.make_evaluation_step(model, data.preprocess)
+    optimizer, augmentation = make_optimizer(config, data.images), augment.chain(config.augment)
+    train_step = steps.make_train_step(model, data.preprocess, optimizer, task, augmentation, key)
+    evaluation_step = steps.make_evaluation_step(model, data.preprocess, task)
     drawn = time.monotonic()
     try:
         for epoch in range(int(state.epoch), config.epochs):
-            for moved in _descend(state, train_step, dataset.train, config, progress):
+            progress.pace.start()
+            for moved in _descend(state, train_step, plan, progress):
                 state = moved
                 check()
-            test = _evaluate(state, evaluation_step, dataset.test, config.batch_size, check)
-            _require_finite(state, out, test["loss"])
+            test = _evaluate(state, evaluation_step, plan, check)
+            _require_finite(state, out, test[task.columns[0].name])
             row = {
                 "epoch": epoch + 1,
                 "step": int(state.step),
-                "train": metrics.summarize(state.metrics),
+                "train": task.summarize(state.metrics),
                 "test": test,
             }
-            with (out / "metrics.jsonl").open("a") as file:
-                file.write(_line(row))
-                file.flush()
-                os.fsync(file.fileno())
+            run_directory.append_row(out, METRICS, row)
+            run_directory.append_row(out, TIMING, {"epoch": epoch + 1} | progress.pace.figures())
             rows.append(row)
             if epoch + 1 == config.epochs or time.monotonic() - drawn > CURVES_EVERY:
-                curves.draw(rows, f"{config.model} on {config.dataset}").savefig(out / "curves.png")
+                curves.draw(rows, task.columns, f"{config.model} on {config.dataset_name}").savefig(out / "curves.png")
                 drawn = time.monotonic()
-            state = next_epoch(state)
+            state = next_epoch(state, task)
             checkpoints.save(out / "checkpoints", state)
             progress.epoch(row)
     except Interrupted as stop:
@@ -165,11 +184,11 @@ def _train(
 def _descend(
     state: TrainState,
     train_step: Callable[[TrainState, batches.Batch], tuple[TrainState, steps.Report]],
-    split: Split,
-    config: Config,
+    plan: Plan,
     progress: Progress,
 ) -> Iterator[TrainState]:
-    """The states after each step that is left of the epoch."""
+    """The states after each remaining step of the epoch."""
+    config, split = plan.config, plan.dataset.train
     epoch, step = int(state.epoch), int(state.step)
     done = step - epoch * batches.number_of_batches(len(split), config.batch_size)
     visits = batches.order(len(split), config.seed, epoch)
@@ -177,12 +196,12 @@ def _descend(
 
     def observe():
         step, images, report = behind.popleft()
-        objective, loss, accuracy = map(float, report)
+        objective = float(report.objective)
         if not math.isfinite(objective):
-            raise _divergence(Path(str(config.out)), step, objective)
-        progress.step(epoch, images, loss, accuracy)
+            raise _divergence(plan.out, step, objective)
+        progress.step(epoch, images, {name: float(value) for name, value in report.figures.items()})
 
-    for batch in batches.batches(split, visits, config.batch_size, start=done):
+    for batch in batches.batches(split, visits, config.batch_size, done, plan.task.target):
         state, report = train_step(state, batch)
         step += 1
         behind.append((step, int(batch.weights.sum()), report))
@@ -195,16 +214,16 @@ def _descend(
 
 def _evaluate(
     state: TrainState,
-    evaluation_step: Callable[[dict[str, Any], metrics.Metrics, batches.Batch], metrics.Metrics],
-    split: Split,
-    batch_size: int,
+    evaluation_step: Callable[[dict[str, Any], Any, batches.Batch], Any],
+    plan: Plan,
     check: Callable[[], None],
 ) -> dict[str, float]:
-    total = metrics.empty(len(state.metrics.confusion))
-    for batch in batches.batches(split, np.arange(len(split)), batch_size):
+    task, split = plan.task, plan.dataset.test
+    total = task.empty()
+    for batch in batches.batches(split, np.arange(len(split)), plan.config.batch_size, target=task.target):
         total = jax.block_until_ready(evaluation_step(state.variables, total, batch))
         check()
-    return metrics.summarize(total)
+    return task.summarize(total)
 
 
 def _divergence(out: Path, step: int, value: float) -> FloatingPointError:
@@ -221,85 +240,36 @@ def _require_finite(state: TrainState, out: Path, loss: float = 0.0) -> None:
         raise _divergence(out, int(state.step), math.nan if math.isfinite(loss) else loss)
 
 
-def _check_earlier(out: Path, config: Config) -> None:
-    """Refuse a directory that holds something else, before any data are read."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"--out {out} is a file: give a directory")
-    if not (out / "config.json").exists():
-        if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
-            raise ValueError(f"--out {out} holds other files: give a new or empty directory")
-        return
-    earlier = runs.read_config(out)[0].to_json()
-    asked = config.to_json()
-    if json.dumps(earlier, sort_keys=True) == json.dumps(asked, sort_keys=True):
-        return
-    differing = [name for name in asked if json.dumps(asked[name]) != json.dumps(earlier[name])]
-    if differing == ["epochs"]:
-        raise ValueError(
-            f"{out} is a run of {earlier['epochs']} epochs, and its learning rates follow from that number: "
-            f"to train {config.epochs}, give another --out"
-        )
-    listed = ", ".join(f"{name} ({earlier[name]!r} there, {asked[name]!r} here)" for name in differing)
-    raise ValueError(f"{out} holds a run with another configuration: {listed}; give another --out")
-
-
-def _check_fit(config: Config, dataset: Dataset, data: runs.Data) -> TrainState:
-    """The state's shapes, or a refusal of what does not fit together."""
+def _check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> TrainState:
+    """The state's shapes, or a refusal of a model, a data set and a task that do not fit together."""
     if config.batch_size > len(dataset.train):
         raise ValueError(
-            f"batch_size={config.batch_size} exceeds the {len(dataset.train)} training images of {config.dataset}: "
-            f"give at most {len(dataset.train)}"
+            f"batch_size={config.batch_size} exceeds the {len(dataset.train)} training images of "
+            f"{config.dataset_name}: give at most {len(dataset.train)}"
         )
+    height, width, _ = data.image_shape
+
+    def begin():
+        state = initial_state(config, data)
+        return state, config.build(task.width).apply(state.variables, jnp.zeros((1, *data.image_shape)))
+
     try:
-        return jax.eval_shape(functools.partial(runs.initial_state, config, data))
-    except Exception as error:  # Whatever a model trips over while it is traced, it is the shape or a field.
+        state, outputs = jax.eval_shape(begin)
+    except Exception as error:  # The image's shape or a field is the cause of any error while a model is traced.
         reason = str(error).strip().split("\n")[0]
-        height, width, _ = data.image_shape
         fields = f" with {dict(config.fields)}" if config.fields else ""
         raise ValueError(
             f"{config.model}{fields} cannot take images of {height}×{width} pixels: {reason}; "
             f"`python -m zoo card {config.model}` says what it was designed for, --size changes the images"
         ) from error
-
-
-@contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Hold the run directory; the lock dies with the process."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        file = (out / ".lock").open("a")
-    except OSError as error:
-        raise ValueError(f"cannot write to --out {out}: {error.strerror}") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"{out} is in use by another process: wait for it, or give another --out") from None
-        yield
-
-
-def _claim(out: Path, config: Config, data: runs.Data) -> None:
-    """Write the configuration, or see that what is there is the same and so are the data."""
-    _check_earlier(out, config)
-    file = out / "config.json"
-    if not file.exists():
-        _replace(file, json.dumps({"config": config.to_json(), "data": data.to_json()}, indent=1) + "\n")
-    elif runs.read_config(out)[1].fingerprint != data.fingerprint:
+    shapes = [tuple(leaf.shape[1:]) for leaf in jax.tree.leaves(outputs)]
+    if shapes != [task.output_shape]:
         raise ValueError(
-            f"the images or labels of {config.dataset} are not those {out} was begun with: give another --out"
+            f"{config.model} gives outputs of shape {', '.join(map(str, shapes))} for an image of {height}×{width} "
+            f"pixels: task={config.task!r} on {config.dataset_name} expects {task.output_shape}"
         )
+    return state
 
 
-def _replace(file: Path, text: str) -> None:
-    """Write a file so that it is never half there."""
-    unfinished = file.with_name(f".{file.name}.new")
-    unfinished.write_text(text)
-    unfinished.rename(file)
-
-
-def _line(row: dict[str, Any]) -> str:
-    return json.dumps(row, allow_nan=False) + "\n"
-
-
-def _summary(out: Path, rows: list[dict[str, Any]]) -> Summary:
-    return Summary(out, **{name: rows[-1][name] for name in ("epoch", "step", "train", "test")})
+def _summary(out: Path, rows: list[dict[str, Any]], task: Task) -> Summary:
+    return Summary(out, **{name: rows[-1][name] for name in ("epoch", "step", "train", "test")}, note=task.note)

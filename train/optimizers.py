@@ -1,4 +1,4 @@
-"""How parameters move: optimizers and learning-rate schedules by name."""
+"""Optimizers and learning-rate schedules by name."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,8 +11,8 @@ class Optimizer(NamedTuple):
     """One optimizer.
 
     Attributes:
-      build: makes it from a schedule and a weight decay.
-      learning_rate: its peak where none is asked for.
+      build: from a schedule and a weight decay.
+      learning_rate: its default peak.
     """
 
     build: Callable[[optax.Schedule, float], optax.GradientTransformation]
@@ -20,7 +20,7 @@ class Optimizer(NamedTuple):
 
 
 def decayed(params: Any) -> Any:
-    """Which parameters weight decay acts on: kernels, not the biases and scales of one axis."""
+    """A mask of the parameters with weight decay: kernels, not the biases and scales of one axis."""
     return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
 
 
@@ -51,7 +51,7 @@ SCHEDULES: dict[str, Callable[[float, int], optax.Schedule]] = {
 
 
 def schedule(name: str, peak: float, warmup_steps: int, steps: int) -> optax.Schedule:
-    r"""A linear warm-up to the peak, then the named schedule over the steps that are left.
+    r"""A linear warm-up to the peak, then the named schedule over the remaining steps.
 
     The cosine is :math:`\eta_t = \tfrac{1}{2} \eta (1 + \cos(\pi t / T))`, from the peak down to 0.
 

@@ -1,4 +1,4 @@
-"""All that changes during training, as one tree of arrays: what a checkpoint holds."""
+"""The training state: everything that changes during training, as one tree of arrays."""
 
 from typing import Any, NamedTuple
 
@@ -6,45 +6,74 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from train import metrics
-from train.metrics import Metrics
+import zoo
+from train import optimizers
+from train.batches import number_of_batches
+from train.config import Config
+from train.datasets import Data
+from train.tasks import Task
 
 
 class TrainState(NamedTuple):
-    """All that changes during training.
+    """Everything that changes during training; a checkpoint holds one.
 
     Attributes:
       step: () int32, updates done.
       epoch: () int32, epochs finished, their evaluation included.
       variables: of the model: `params`, and `batch_stats` where there are any.
       opt_state: of the optimizer.
-      metrics: of the epoch in progress.
+      metrics: the task's, of the epoch in progress.
     """
 
     step: jax.Array
     epoch: jax.Array
     variables: dict[str, Any]
     opt_state: optax.OptState
-    metrics: Metrics
+    metrics: Any
 
 
-def create(variables: dict[str, Any], optimizer: optax.GradientTransformation, classes: int) -> TrainState:
+def create(variables: dict[str, Any], optimizer: optax.GradientTransformation, task: Task) -> TrainState:
     """The state before the first step.
 
     Args:
       variables: of the model. They are copied: a step gives the memory of the old state to the new one,
         which must not be the caller's.
-      optimizer: what will move the parameters.
-      classes: width of the logits.
+      optimizer: moves the parameters.
+      task: of the metrics.
 
     Returns:
       A `TrainState`.
     """
     variables = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), variables)
     zero = jnp.zeros((), jnp.int32)
-    return TrainState(zero, zero.copy(), variables, optimizer.init(variables["params"]), metrics.empty(classes))
+    return TrainState(zero, zero.copy(), variables, optimizer.init(variables["params"]), task.empty())
 
 
-def next_epoch(state: TrainState) -> TrainState:
+def next_epoch(state: TrainState, task: Task) -> TrainState:
     """The state at the start of the next epoch: one more is finished, and its metrics are empty."""
-    return state._replace(epoch=state.epoch + 1, metrics=metrics.empty(len(state.metrics.confusion)))
+    return state._replace(epoch=state.epoch + 1, metrics=task.empty())
+
+
+def make_optimizer(config: Config, images: int) -> optax.GradientTransformation:
+    """The optimizer of a resolved configuration, for this number of training images."""
+    assert config.learning_rate is not None
+    steps = config.epochs * number_of_batches(images, config.batch_size)
+    rate = optimizers.schedule(config.schedule, config.learning_rate, int(config.warmup * steps), steps)
+    return optimizers.OPTIMIZERS[config.optimizer].build(rate, config.weight_decay)
+
+
+def initial_state(config: Config, data: Data, variables: dict[str, Any] | None = None) -> TrainState:
+    """The state before the first step of a run; under `jax.eval_shape` only its shapes.
+
+    Args:
+      config: resolved.
+      data: description of the training data.
+      variables: to start from; None: drawn from the seed.
+
+    Returns:
+      A `TrainState`.
+    """
+    task = config.make_task(data)
+    if variables is None:
+        variables = zoo.init(config.build(task.width), jax.random.key(config.seed), data.image_shape)
+    return create(variables, make_optimizer(config, data.images), task)

@@ -4,7 +4,7 @@ import jax
 
 import train
 from analysis.__main__ import main
-from train import datasets, runs
+from train import datasets
 
 
 def refusal(capsys, *arguments):
@@ -29,7 +29,7 @@ def test_folder_that_is_no_run(tmp_path, capsys):
 
 def test_run_without_a_checkpoint(tmp_path, capsys):
     config = train.Config("mlp", size=8, out=str(tmp_path)).resolve()
-    content = {"config": config.to_json(), "data": runs.Data.of(datasets.load("digits", 8)).to_json()}
+    content = {"config": config.to_json(), "data": datasets.Data.of(datasets.load("digits", 8)).to_json()}
     (tmp_path / "config.json").write_text(json.dumps(content))
     assert "no checkpoint" in refusal(capsys, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]

@@ -12,7 +12,7 @@ def test_every_image_counts_once_in_batches_of_one_shape(batch_size):
     found = list(batches(SPLIT, order(10, seed=0, epoch=0), batch_size))
     assert len(found) == number_of_batches(10, batch_size)
     assert {batch.images.shape for batch in found} == {(batch_size, 1, 1, 1)}
-    assert {batch.labels.shape for batch in found} == {(batch_size,)}
+    assert {batch.targets.shape for batch in found} == {(batch_size,)}
     images, labels, weights = (np.concatenate(parts) for parts in zip(*found, strict=True))
     assert sorted(labels[weights == 1]) == list(range(10))
     assert set(weights) <= {0.0, 1.0}
@@ -24,7 +24,7 @@ def test_every_image_counts_once_in_batches_of_one_shape(batch_size):
 def test_filling_takes_the_images_that_came_first():
     visits = order(10, seed=0, epoch=0)
     *_, last = batches(SPLIT, visits, 4)
-    assert last.labels.tolist() == [*visits[8:], *visits[:2]]
+    assert last.targets.tolist() == [*visits[8:], *visits[:2]]
     assert last.weights.tolist() == [1, 1, 0, 0]
 
 

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from train import checkpoints, state
+from train.tasks import Classification
 
 OPTIMIZER = optax.chain(optax.add_decayed_weights(0.1), optax.sgd(0.1, momentum=0.9))
 
@@ -14,7 +15,7 @@ OPTIMIZER = optax.chain(optax.add_decayed_weights(0.1), optax.sgd(0.1, momentum=
 def make(step, width=3):
     kernel = jax.random.normal(jax.random.key(step), (width, 2))
     variables = {"params": {"kernel": kernel, "half": kernel.astype(jnp.bfloat16)}, "batch_stats": {"mean": kernel[0]}}
-    made = state.create(variables, OPTIMIZER, 2)
+    made = state.create(variables, OPTIMIZER, Classification(2))
     return made._replace(step=jnp.int32(step), epoch=jnp.int32(step // 10))
 
 

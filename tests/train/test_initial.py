@@ -1,6 +1,7 @@
 """A run that starts from another run, or from a file, starts from its numbers and its normalization."""
 
 import json
+import signal
 
 import jax
 import numpy as np
@@ -10,7 +11,7 @@ import safetensors.numpy
 import train
 import zoo
 from train import __main__ as command
-from train import datasets, initial, runs
+from train import datasets, initial, loop, run_directory
 from zoo.weights.torch import places
 
 
@@ -23,7 +24,17 @@ def earlier(tmp_path_factory, small):
 
 @pytest.fixture(scope="module")
 def data():
-    return runs.Data.of(datasets.load("digits", 8))
+    return datasets.Data.of(datasets.load("digits", 8))
+
+
+@pytest.fixture
+def stops_before_training(monkeypatch):
+    """Training itself stops at once; by then the run directory holds what is to be trained."""
+
+    def stop(*_):
+        raise train.Interrupted(signal.SIGINT)
+
+    monkeypatch.setattr(loop, "_train", stop)
 
 
 def test_a_run_goes_on_from_the_numbers_of_another(earlier, small, tmp_path):
@@ -37,21 +48,22 @@ def test_a_run_goes_on_from_the_numbers_of_another(earlier, small, tmp_path):
     assert train.run(config, quiet=True) == summary, "a finished run needs its source no more"
 
 
-def test_a_file_brings_its_normalization_into_the_run(earlier, small, tmp_path):
+def test_a_file_brings_its_normalization_into_the_run(earlier, small, tmp_path, stops_before_training):
     before = train.load(earlier)
     preprocess = zoo.Preprocess((0.25,), (0.5,), size=8)
     zoo.save(tmp_path / "model.safetensors", before.model, before.variables, preprocess)
     config = small(tmp_path / "run", epochs=1, from_=str(tmp_path / "model.safetensors"))
-    train.run(config, quiet=True)
-    assert train.load(tmp_path / "run").preprocess == zoo.Preprocess((0.25,), (0.5,))
+    with pytest.raises(train.Interrupted):
+        train.run(config, quiet=True)
+    assert run_directory.read_config(tmp_path / "run")[1].preprocess == zoo.Preprocess((0.25,), (0.5,))
 
 
 def test_another_number_of_classes_gets_a_new_head(small, data, earlier, tmp_path):
     config = small(tmp_path / "run", from_=str(earlier))
-    found = initial.read(config, data._replace(classes=("a", "b", "c")))
-    assert found.variables["params"]["head"]["kernel"].shape == (16, 3)
+    pretrained = initial.read(config, data._replace(classes=("a", "b", "c")))
+    assert pretrained.variables["params"]["head"]["kernel"].shape == (16, 3)
     np.testing.assert_array_equal(
-        found.variables["params"]["dense1"]["kernel"], train.load(earlier).variables["params"]["dense1"]["kernel"]
+        pretrained.variables["params"]["dense1"]["kernel"], train.load(earlier).variables["params"]["dense1"]["kernel"]
     )
 
 
@@ -60,11 +72,11 @@ def test_published_weights_are_fitted_to_classes_and_channels(data, tmp_path):
     arrays = {place.key: np.full(place.torch_shape, 0.5, np.float32) for place in places(model, (32, 32, 3))}
     safetensors.numpy.save_file(arrays, tmp_path / "weights.safetensors")
     config = train.Config("resnet20", from_=str(tmp_path / "weights.safetensors"))
-    found = initial.read(config, data)
-    assert found.model == zoo.create("resnet20", num_classes=10)
-    assert found.variables["params"]["stem"]["conv"]["kernel"].shape == (3, 3, 1, 16)
-    assert (found.variables["params"]["stem"]["conv"]["kernel"] == 1.5).all()
-    assert found.preprocess == data.preprocess
+    pretrained = initial.read(config, data)
+    assert pretrained.model == zoo.create("resnet20", num_classes=10)
+    assert pretrained.variables["params"]["stem"]["conv"]["kernel"].shape == (3, 3, 1, 16)
+    assert (pretrained.variables["params"]["stem"]["conv"]["kernel"] == 1.5).all()
+    assert pretrained.preprocess == data.preprocess
 
 
 @pytest.mark.parametrize(
@@ -84,8 +96,11 @@ def test_refuses_what_does_not_fit_before_anything_is_written(small, tmp_path, s
     assert not (tmp_path / "run").exists()
 
 
-def test_the_flag_is_called_from(earlier, tmp_path, capsys):
+def test_the_flag_is_called_from_and_the_rate_is_a_tenth(earlier, tmp_path, capsys, stops_before_training):
     arguments = ["mlp", "--size", "8", "--batch-size", "512", "--epochs", "1", "--set", "widths=(16,)"]
     code = command.main([*arguments, "--from", str(earlier), "--out", str(tmp_path / "run")])
-    assert code == 0, capsys.readouterr().err
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["config"]["from_"] == str(earlier)
+    shown = capsys.readouterr().err
+    assert code == 128 + signal.SIGINT, shown
+    assert f"fine-tuning from {earlier}: learning rate 0.01, a tenth of the default of sgd" in shown
+    config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]
+    assert (config["from_"], config["learning_rate"]) == (str(earlier), 0.01)

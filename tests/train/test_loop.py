@@ -12,7 +12,8 @@ import pytest
 
 import train
 import zoo
-from train import batches, checkpoints, loop, runs, steps, terminal
+from train import batches, checkpoints, console, datasets, loop, run_directory
+from train.tasks.classification import Classification, cross_entropy
 
 FIGURES = {"loss", "accuracy", "precision", "recall", "f1"}
 
@@ -22,7 +23,7 @@ def files(path):
     return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def whole(tmp_path_factory, small):
     """A finished run of two epochs that nothing interrupted, its summary, and what was compiled for it."""
     out = tmp_path_factory.mktemp("whole") / "run"
@@ -62,6 +63,7 @@ def never_trained(monkeypatch):
     monkeypatch.setattr(loop, "_train", fail)
 
 
+@pytest.mark.optimized
 def test_each_step_is_compiled_once(whole):
     compiled = [message for message in whole[2] if message.startswith("Compiling")]
     for step in ("train_step", "evaluation_step"):
@@ -75,7 +77,7 @@ def test_metrics_are_one_line_an_epoch(whole):
     for row in rows:
         assert set(row) == {"epoch", "step", "train", "test"}
         assert set(row["train"]) == set(row["test"]) == FIGURES
-    assert summary == loop.Summary(out, 2, 6, rows[1]["train"], rows[1]["test"])
+    assert summary == loop.Summary(out, 2, 6, rows[1]["train"], rows[1]["test"], Classification.note)
     assert rows[1]["train"]["loss"] < rows[0]["train"]["loss"]
     table = str(summary)
     assert all(name in table for name in FIGURES)
@@ -86,7 +88,7 @@ def test_metrics_are_one_line_an_epoch(whole):
 def test_the_run_directory_holds_what_is_promised(whole):
     out = whole[0]
     assert {path.name for path in out.iterdir()} == {
-        ".lock", "config.json", "metrics.jsonl", "checkpoints", "curves.png",
+        ".lock", "config.json", "metrics.jsonl", "timing.jsonl", "checkpoints", "curves.png",
     }  # fmt: skip
     assert checkpoints.steps(out / "checkpoints") == [3, 6]
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
@@ -102,7 +104,7 @@ def test_what_is_loaded_is_what_was_evaluated(whole, small):
     test = run.dataset.test
     logits = zoo.logits_fn(run.model, run.variables, run.preprocess)(test.images)
     assert (np.argmax(logits, -1) == test.labels).mean() == pytest.approx(summary.test["accuracy"])
-    losses = steps.cross_entropy(logits, test.labels)
+    losses = cross_entropy(logits, test.labels)
     assert float(losses.mean()) == pytest.approx(summary.test["loss"], rel=1e-5)
 
 
@@ -114,11 +116,13 @@ def test_a_finished_run_is_left_as_it_is(whole, small, never_trained, capsys):
     assert files(out) == before
 
 
+@pytest.mark.optimized
 def test_another_seed_ends_elsewhere(whole, small, same, tmp_path):
     train.run(small(tmp_path / "run", seed=1), quiet=True)
     assert not same(train.load(tmp_path / "run").variables, train.load(whole[0]).variables)
 
 
+@pytest.mark.optimized
 # Every epoch asks thrice after a training step and once in the evaluation.
 @pytest.mark.parametrize(("moment", "step"), [(2, 2), (4, 3), (8, 6)])
 def test_whenever_it_is_stopped_it_ends_the_same(moment, step, small, ends_as, tmp_path, monkeypatch):
@@ -126,10 +130,10 @@ def test_whenever_it_is_stopped_it_ends_the_same(moment, step, small, ends_as, t
 
     def check(self):
         if next(asked, None) is None:
-            raise terminal.Interrupted(signal.SIGTERM)
+            raise console.Interrupted(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(terminal.Interrupts, "check", check)
+        patch.setattr(console.Interrupts, "check", check)
         with pytest.raises(train.Interrupted, match="the same command goes on") as stop:
             train.run(small(tmp_path / "run"), quiet=True)
     assert stop.value.signal == signal.SIGTERM
@@ -141,13 +145,14 @@ def test_whenever_it_is_stopped_it_ends_the_same(moment, step, small, ends_as, t
 def test_a_signal_is_kept_until_the_step_is_done(small, tmp_path, monkeypatch):
     handler = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
-        patch.setattr(terminal.Progress, "step", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr(console.Progress, "step", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(train.Interrupted) as stop:
             train.run(small(tmp_path / "run"), quiet=True)
     assert stop.value.signal == signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
+@pytest.mark.optimized
 def test_a_damaged_checkpoint_costs_an_epoch_and_nothing_else(copied, small, ends_as):
     file = max((copied / "checkpoints" / "6" / "state" / "d").iterdir(), key=lambda file: file.stat().st_size)
     content = bytearray(file.read_bytes())
@@ -158,6 +163,7 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_nothing_else(copied, small, end
     ends_as(copied)
 
 
+@pytest.mark.optimized
 def test_lines_after_the_checkpoint_are_cut_and_missing_ones_refused(copied, small, ends_as):
     shutil.rmtree(copied / "checkpoints" / "6")
     with (copied / "metrics.jsonl").open("a") as file:
@@ -182,7 +188,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(small
     with pytest.raises(FloatingPointError, match="the loss is nan at step 5; the checkpoint of step 3 is kept"):
         train.run(small(tmp_path / "run"), quiet=True)
     assert checkpoints.steps(tmp_path / "run" / "checkpoints") == [3]
-    assert len(runs.read_metrics(tmp_path / "run")) == 1
+    assert len(run_directory.read_rows(tmp_path / "run", "metrics.jsonl")) == 1
 
 
 @pytest.mark.parametrize(
@@ -191,7 +197,10 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(small
         ({"seed": 1}, r"another configuration: seed \(0 there, 1 here\)"),
         ({"seed": 1, "optimizer": "adamw"}, r"learning_rate \(0.1 there, 0.003 here\), optimizer .*, seed"),
         ({"fields": {"widths": (8,)}}, "another configuration: fields"),
-        ({"epochs": 3}, "a run of 2 epochs, .* to train 3, give another --out"),
+        (
+            {"epochs": 3},
+            "a run of 2 epochs, .* to train 3 or to train on from it, give another --out, and --from .*run",
+        ),
         ({"batch_size": 1438}, "batch_size"),
     ],
 )
@@ -208,6 +217,10 @@ def test_a_directory_with_another_run_is_refused(changes, message, whole, small,
         ({"batch_size": 1438}, "exceeds the 1437 training images of digits: give at most 1437"),
         ({"model": "lenet5", "fields": {}}, "lenet5 cannot take images of 8×8 pixels: .*--size"),
         ({"fields": {"widths": (8, "wide")}}, "mlp with .* cannot"),
+        (
+            {"model": "unet", "fields": {}, "size": 16},
+            r"unet gives outputs of shape \(16, 16, 10\) for an image of 16×16 pixels: .* expects \(10,\)",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_written(changes, message, small, never_trained, tmp_path):
@@ -260,6 +273,6 @@ def test_a_channel_that_never_changes_is_not_scaled():
     images[:2, ..., 0] = 1
     images[..., 1] = 0.25
     split = train.datasets.Split(images, np.array([0, 1, 0, 1], np.int32))
-    data = runs.Data.of(train.datasets.Dataset("toy", split, split, ("a", "b")))
+    data = datasets.Data.of(train.datasets.Dataset("toy", split, split, ("a", "b")))
     assert data.preprocess == zoo.Preprocess((0.5, 0.25), (0.5, 1.0))
-    assert runs.Data.from_json(json.loads(json.dumps(data.to_json()))) == data
+    assert datasets.Data.from_json(json.loads(json.dumps(data.to_json()))) == data

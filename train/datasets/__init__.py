@@ -1,23 +1,25 @@
-"""Data sets by name: what to type after `--dataset`."""
+"""Data sets by name, as typed after `--dataset`."""
 
 import importlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from convzoo.checks import did_you_mean, integer
 from train.datasets.dataset import Dataset, Split
-from zoo.catalog import did_you_mean
+from train.datasets.description import Data
 
-__all__ = ["SOURCES", "Dataset", "Source", "Split", "largest_default_size", "load"]
+__all__ = ["SOURCES", "Data", "Dataset", "Source", "Split", "largest_default_size", "load"]
 
 
 class Source(NamedTuple):
-    """Where a kind of data set comes from.
+    """A kind of data set.
 
     Attributes:
-      module: has a function `load`, imported only when asked for.
-      form: what a user types.
-      argument: what `load` calls that which stands after a colon; None: nothing does.
-      optional: whether the colon and what follows may be left out.
-      largest_default_size: no image is made larger than this, in pixels, unless asked for; None: no limit.
+      module: has a function `load`; imported only when needed.
+      form: of the name that a user types.
+      argument: parameter of `load` that takes the text after a colon; None: there is none.
+      optional: whether the colon and the text may be left out.
+      largest_default_size: images are not enlarged beyond this, in pixels, by default; None: no limit.
+      options: names of further parameters of `load`.
     """
 
     module: str
@@ -25,53 +27,66 @@ class Source(NamedTuple):
     argument: str | None = None
     optional: bool = False
     largest_default_size: int | None = None
+    options: tuple[str, ...] = ()
 
 
 SOURCES = {
     "digits": Source("train.datasets.digits", "digits", largest_default_size=64),
     "scenes": Source("train.datasets.scenes", "scenes[:WATERMARK]", "watermark", True, largest_default_size=64),
-    "folder": Source("train.datasets.folder", "folder:PATH", "path"),
-    "tfds": Source("train.datasets.tfds", "tfds:NAME", "name"),
+    "folder": Source("train.datasets.folder", "folder:PATH", "path", options=("keep_proportions",)),
+    "tfds": Source("train.datasets.tfds", "tfds:NAME", "name", options=("keep_proportions", "data_dir")),
 }
 
+MEMORY = {"memory": Source("train.datasets.memory", "memory:NAME", "name")}
+"""Recorded by runs on arrays; has nothing to load."""
 
-def load(name: str, size: int, seed: int = 0) -> Dataset:
+
+def load(name: str, size: int, seed: int = 0, keep_proportions: bool = False, data_dir: str | None = None) -> Dataset:
     """Load a data set with images of one size.
 
     Args:
       name: `digits`, `scenes` (`scenes:class` and `scenes:shuffled` with a watermark), `folder:PATH` (one
-        sub-folder a class) or `tfds:NAME`.
+        sub-folder a class, or `train/` and `test/` or `val/` folders of those) or `tfds:NAME`.
       size: height and width in pixels.
-      seed: draws what the source draws: the split of a folder, the scenes. The split of the digits is fixed.
+      seed: draws the split of a folder, or the scenes. The split of the digits is fixed.
+      keep_proportions: for pictures of any size: resize and crop the centre, instead of squeezing.
+      data_dir: for `tfds:NAME`: the folder of prepared sets.
 
     Returns:
       A `Dataset`.
 
     Raises:
-      ValueError: an unknown name, a missing path, or a size that is not positive.
+      ValueError: an unknown name, a missing path, a size that is not positive, or an option of another source.
 
     Example:
       >>> load("digits", size=8).train.images.shape
       (1437, 8, 8, 1)
     """
     source, argument = find(name)
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ValueError(f"size={size!r}: expected a positive number of pixels")
-    named = {source.argument: argument} if source.argument and argument else {}
-    return importlib.import_module(source.module).load(size=size, seed=seed, **named)
+    integer("size", size)
+    options: dict[str, Any] = {"keep_proportions": keep_proportions, "data_dir": data_dir}
+    options = {option: value for option, value in options.items() if value}
+    for option, value in options.items():
+        if option not in source.options:
+            forms = " and ".join(other.form for other in SOURCES.values() if option in other.options)
+            raise ValueError(f"{option}={value!r}: dataset {name!r} has no such option, only {forms}")
+    if source.argument and argument:
+        options[source.argument] = argument
+    return importlib.import_module(source.module).load(size=size, seed=seed, **options)
 
 
 def find(name: str) -> tuple[Source, str]:
-    """The source a data set's name asks for, and what stands after the colon.
+    """The source of a data set by its name, and the text after the colon.
 
     Raises:
       ValueError: an unknown name, or an argument that is missing or not taken.
     """
     kind, colon, argument = name.partition(":")
     forms = ", ".join(source.form for source in SOURCES.values())
-    if kind not in SOURCES:
+    sources = SOURCES | MEMORY
+    if kind not in sources:
         raise ValueError(f"unknown dataset {name!r}{did_you_mean(kind, SOURCES)}; there are {forms}")
-    source = SOURCES[kind]
+    source = sources[kind]
     fits = source.argument and argument if colon else source.optional or not source.argument
     if not fits:
         raise ValueError(f"dataset {name!r}: expected {source.form}")

@@ -1,4 +1,4 @@
-"""What a data set is, wherever it comes from."""
+"""Data sets in memory: images in two splits, with labels and other targets or facts."""
 
 import dataclasses
 import hashlib
@@ -8,12 +8,12 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Split:
-    """Labelled images, all in memory.
+    """Images with their targets, all in memory.
 
     Attributes:
       images: (N, H, W, C) float32 in [0, 1].
-      labels: (N,) int32, the index of each image's class.
-      extra: what else is known of every image, by name; each array starts with an axis of N.
+      labels: (N,) int32, the index of each image's class; (0,) where there are no classes.
+      extra: other targets and facts, by name: arrays of (N, ...).
 
     Raises:
       ValueError: another shape, type or range, or lengths that differ.
@@ -24,7 +24,7 @@ class Split:
     """
 
     images: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int32))
     extra: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -35,7 +35,7 @@ class Split:
         low, high = float(self.images.min()), float(self.images.max())
         if not 0 <= low <= high <= 1:
             raise ValueError(f"images between {low:g} and {high:g}: expected values in [0, 1]")
-        if self.labels.shape != (len(self),) or self.labels.dtype != np.int32:
+        if self.labels.shape not in ((len(self),), (0,)) or self.labels.dtype != np.int32:
             raise ValueError(
                 f"labels of shape {self.labels.shape} and type {self.labels.dtype}: expected ({len(self)},) int32"
             )
@@ -46,35 +46,56 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
+    def target(self, name: str) -> np.ndarray:
+        """The targets of a task: `labels`, or an entry of `extra`.
+
+        Raises:
+          ValueError: the images have no such target.
+
+        Example:
+          >>> Split(np.zeros((4, 8, 8, 1), np.float32), np.zeros(4, np.int32)).target("labels").shape
+          (4,)
+        """
+        targets = ({"labels": self.labels} if len(self.labels) else {}) | self.extra
+        if name not in targets:
+            raise ValueError(f"the images have no {name!r}: they come with {', '.join(targets) or 'nothing'}")
+        return targets[name]
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """A training and a test split of the same classes.
+    """A training and a test split of images of one shape.
 
     Attributes:
-      name: what `train.datasets.load` finds it by.
-      train: what is learned from.
-      test: what is only evaluated on.
-      classes: the name of each class, in the order of the labels.
+      name: the argument of `train.datasets.load`, or any name for arrays of your own.
+      train: the images that a model learns from.
+      test: the images that a model is evaluated on.
+      classes: the name of each class, in the order of the labels; () for images without labels.
+      note: a remark on where the splits come from, shown at the start of a run.
 
     Raises:
-      ValueError: labels without a class, fewer than two classes, or splits whose images differ in shape.
+      ValueError: labels without a class, a single class, or splits whose images differ in shape.
     """
 
     name: str
     train: Split
     test: Split
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    note: str = ""
 
     def __post_init__(self):
-        if len(self.classes) < 2:
-            raise ValueError(f"{self.name} has {len(self.classes)} class(es): at least 2 are needed to tell apart")
+        if len(self.classes) == 1:
+            raise ValueError(f"{self.name} has 1 class: at least 2 are needed to tell apart")
         if self.train.images.shape[1:] != self.test.images.shape[1:]:
             raise ValueError(
                 f"{self.name}: training images of shape {self.train.images.shape[1:]}, "
                 f"but test images of {self.test.images.shape[1:]}"
             )
         for split in (self.train, self.test):
+            if not (len(split.labels) or self.classes):
+                continue
+            if not len(split.labels):
+                raise ValueError(f"{self.name}: no labels for {len(self.classes)} classes")
             low, high = int(split.labels.min()), int(split.labels.max())
             if low < 0 or high >= len(self.classes):
                 raise ValueError(f"{self.name}: labels from {low} to {high} for {len(self.classes)} classes")
@@ -84,11 +105,16 @@ class Dataset:
         """(H, W, C) of every image."""
         return self.train.images.shape[1:]
 
-    def fingerprint(self) -> str:
-        """SHA-256 of all images and labels: equal for equal data, so a run can tell that its data have changed."""
+    def fingerprint(self, target: str = "labels") -> str:
+        """SHA-256 of all images, labels and targets: equal for equal data, so that a run notices changed data.
+
+        Args:
+          target: the targets of a task, as in `Split.target`.
+        """
         digest = hashlib.sha256(repr(self.classes).encode())
         for split in (self.train, self.test):
-            for values in (split.images, split.labels):
+            targets = [] if target == "labels" else [split.target(target)]
+            for values in (split.images, split.labels, *targets):
                 digest.update(repr(values.shape).encode())
                 digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()

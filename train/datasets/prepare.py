@@ -1,18 +1,19 @@
-"""From pictures of any size to arrays of one, and from one pile of them to two splits."""
+"""Pictures of any size as arrays of one size, and stratified splits."""
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from sklearn.model_selection import train_test_split
 
 from train.datasets.dataset import Dataset, Split
 
 
-def pixels(image: Image.Image, size: int) -> np.ndarray:
-    """A picture as numbers, squeezed or stretched to a square, antialiased where it shrinks.
+def pixels(image: Image.Image, size: int, keep_proportions: bool = False) -> np.ndarray:
+    """A picture as a square array, antialiased where it shrinks.
 
     Args:
       image: a picture of mode `L` (gray), or of any other, which becomes RGB.
       size: height and width in pixels.
+      keep_proportions: resize until the shorter side fits, and crop the centre; else squeeze or stretch.
 
     Returns:
       (size, size, 1 or 3) float32 in [0, 1].
@@ -22,22 +23,23 @@ def pixels(image: Image.Image, size: int) -> np.ndarray:
       [1.0]
     """
     image = image if image.mode == "L" else image.convert("RGB")
-    array = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR), np.float32) / 255
+    fit = ImageOps.fit if keep_proportions else Image.Image.resize
+    array = np.asarray(fit(image, (size, size), Image.Resampling.BILINEAR), np.float32) / 255
     return array.reshape(size, size, -1)
 
 
 def stratified(
     name: str, images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], test_size: float | int, seed: int
 ) -> Dataset:
-    """Set some of the images aside for testing, from each class its share.
+    """Set a share of each class aside for testing.
 
     Args:
       name: of the data set.
       images: (N, H, W, C) float32 in [0, 1].
       labels: (N,) int32.
       classes: the name of each class.
-      test_size: how many images, or which share of them, are set aside.
-      seed: draws which.
+      test_size: number of images to set aside, or their share.
+      seed: draws them.
 
     Returns:
       A `Dataset`.
@@ -48,6 +50,6 @@ def stratified(
     counts = np.bincount(labels, minlength=len(classes))
     if counts.min() < 2:
         raise ValueError(f"{name}: class {classes[counts.argmin()]!r} has {counts.min()} image(s), but 2 are needed")
-    wanted = test_size if isinstance(test_size, int) else max(round(test_size * len(labels)), len(classes))
-    train, test = train_test_split(np.arange(len(labels)), test_size=wanted, stratify=labels, random_state=seed)
+    count = test_size if isinstance(test_size, int) else max(round(test_size * len(labels)), len(classes))
+    train, test = train_test_split(np.arange(len(labels)), test_size=count, stratify=labels, random_state=seed)
     return Dataset(name, Split(images[train], labels[train]), Split(images[test], labels[test]), classes)

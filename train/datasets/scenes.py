@@ -1,4 +1,4 @@
-"""Procedural colour images of one object each, whose class, place, mask and scale are known exactly.
+"""Procedural colour images of one object each, with exact class, place, mask and scale.
 
 Ten classes: eight outlines and two textures. Place, scale, rotation, colours, background and clutter
 are drawn independently of the class, so that only form tells it; a watermark can be added that betrays it.
@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
+from convzoo.checks import choice, integer
 from train.datasets.dataset import Dataset, Split
 
 Watermark = Literal["none", "class", "shuffled"]
@@ -132,11 +133,11 @@ def load(
 
     Returns:
       A `Dataset` with three channels. `extra` holds `centre` (N, 2), row and column of the object's centre
-      of gravity as fractions of the side; `mask` (N, H, W), the pixels where the object is seen; `scale`
+      of gravity as fractions of the side; `mask` (N, H, W), the visible pixels of the object; `scale`
       (N,), its radius as a fraction of the side.
 
     Raises:
-      ValueError: a size, count, seed or watermark outside these.
+      ValueError: another size, count, seed or watermark.
 
     Example:
       >>> scenes = load(size=16, count=20, test_count=10, watermark="class", test_watermark="shuffled")
@@ -144,17 +145,12 @@ def load(
       ((20, 16, 16, 3), (20, 16, 16), ('disc', 'ring', 'square'))
     """
     test_watermark = watermark if test_watermark is None else test_watermark
-    for name, value, least in (
-        ("size", size, 16),
-        ("seed", seed, 0),
-        ("count", count, 1),
-        ("test_count", test_count, 1),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name}={value!r}: expected an integer of at least {least}")
-    for mark in (watermark, test_watermark):
-        if mark not in get_args(Watermark):
-            raise ValueError(f"watermark={mark!r}: expected one of {', '.join(get_args(Watermark))}")
+    integer("size", size, 16)
+    integer("seed", seed, 0)
+    integer("count", count)
+    integer("test_count", test_count)
+    choice("watermark", watermark, get_args(Watermark))
+    choice("test_watermark", test_watermark, get_args(Watermark))
     return Dataset(
         "scenes" if watermark == "none" else f"scenes:{watermark}",
         _render(size, seed, 0, count, watermark),

@@ -1,17 +1,16 @@
 """Downloads that resume where they broke off, and are believed only when their checksum is right."""
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from tqdm import tqdm
+
+from convzoo import files
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0
@@ -58,7 +57,7 @@ def download(url: str, sha256: str | None = None, cache: str | Path | None = Non
     target.parent.mkdir(parents=True, exist_ok=True)
     expected = (sha256 or "").lower()
     part, validator = (target.with_name(target.name + suffix) for suffix in (".part", ".part.etag"))
-    with _locked(target.parent):
+    with files.locked(target.parent / ".lock"):
         if target.exists() and _checksum(target).startswith(expected):
             return target
         _fetch(url, part, validator, resume=bool(expected) or validator.exists())
@@ -69,16 +68,6 @@ def download(url: str, sha256: str | None = None, cache: str | Path | None = Non
             raise ValueError(f"{url} arrived corrupted: its sha256 is {found}, expected {expected}…; try again")
         os.replace(part, target)
     return target
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _place(url: str) -> Path:

@@ -58,3 +58,78 @@ def test_what_is_wrong_is_named(pictures):
     (pictures / "single" / "two.png").write_bytes(b"not a picture")
     with pytest.raises(ValueError, match=r"two.png cannot be read"):
         folder.load(str(pictures), size=4)
+
+
+def paint(folder, colour, count=2, size=(5, 5)):
+    folder.mkdir(parents=True)
+    for index in range(count):
+        Image.new("RGB", size, colour).save(folder / f"{index}.png")
+
+
+@pytest.fixture
+def splits(tmp_path):
+    """Folders of splits: red and blue to train on, blue alone and red to test on."""
+    for split, count in (("train", 3), ("val", 2)):
+        paint(tmp_path / split / "red", (255, 0, 0), count)
+        paint(tmp_path / split / "blue", (0, 0, 255), count)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "test"])
+def test_folders_of_splits_are_used_as_they_are(splits, name):
+    (splits / "val").rename(splits / name)
+    (splits / "notes").mkdir()
+    dataset = datasets.load(f"folder:{splits}", size=4)
+    assert dataset.classes == ("blue", "red")
+    assert (np.bincount(dataset.train.labels).tolist(), np.bincount(dataset.test.labels).tolist()) == ([3, 3], [2, 2])
+    np.testing.assert_array_equal(dataset.test.images[dataset.test.labels == 0][:, 0, 0], [[0, 0, 1]] * 2)
+    assert dataset.note == f"trained on train/, tested on {name}/"
+
+
+def test_test_comes_before_val_and_its_labels_follow_the_classes_of_train(splits):
+    paint(splits / "train" / "azure", (0, 128, 255))
+    paint(splits / "test" / "red", (255, 0, 0), 1)
+    paint(splits / "test" / "blue", (0, 0, 255), 1)
+    dataset = datasets.load(f"folder:{splits}", size=4)
+    assert dataset.classes == ("azure", "blue", "red")
+    assert dataset.test.labels.tolist() == [1, 2]
+    assert dataset.note == "trained on train/, tested on test/; not used: val/"
+
+
+def test_folders_that_are_neither_splits_nor_classes_are_refused(splits):
+    paint(splits / "test" / "green", (0, 255, 0))
+    paint(splits / "test" / "red", (255, 0, 0))
+    with pytest.raises(ValueError, match="test/ has a class 'green', but train/ has only blue, red"):
+        folder.load(str(splits), size=4)
+    paint(splits / "cats", (1, 2, 3))
+    with pytest.raises(ValueError, match="train/ and test/ beside cats/: expected splits or classes"):
+        folder.load(str(splits), size=4)
+
+
+def test_a_split_without_its_other_is_refused(splits):
+    (splits / "val").rename(splits / ".val")
+    with pytest.raises(ValueError, match="holds train/, but no test/ or val/"):
+        folder.load(str(splits), size=4)
+
+
+def test_hidden_folders_and_files_are_ignored(pictures):
+    before = folder.load(str(pictures), size=4).fingerprint()
+    paint(pictures / ".thumbnails", (9, 9, 9))
+    paint(pictures / "red" / ".cache", (9, 9, 9))
+    (pictures / "blue" / "._1.png").write_bytes(b"resource fork")
+    assert folder.load(str(pictures), size=4).fingerprint() == before
+
+
+def test_proportions_are_kept_on_request(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for index in range(2):
+            wide = Image.new("L", (12, 4), 0)
+            wide.paste(255, (4, 0, 8, 4))
+            wide.save(tmp_path / name / f"{index}.png")
+    squeezed = datasets.load(f"folder:{tmp_path}", size=4).train.images
+    cropped = datasets.load(f"folder:{tmp_path}", size=4, keep_proportions=True).train.images
+    assert cropped.min() == 1
+    assert squeezed.min() == 0
+    with pytest.raises(ValueError, match="keep_proportions=True: dataset 'digits' has no such option"):
+        datasets.load("digits", size=8, keep_proportions=True)

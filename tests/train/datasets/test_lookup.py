@@ -15,7 +15,7 @@ from train.datasets import Dataset, Split, scenes
         ("folder", "expected folder:PATH"),
         ("tfds:", "expected tfds:NAME"),
         ("scenes:", r"expected scenes\[:WATERMARK\]"),
-        ("scenes:on", "none, class, shuffled"),
+        ("scenes:on", "watermark='on' is unknown, .*: expected 'none'"),
     ],
 )
 def test_unknown_names_are_refused_with_what_there_is(name, hint):

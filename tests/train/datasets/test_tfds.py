@@ -1,4 +1,6 @@
 import io
+import urllib.error
+import urllib.request
 import warnings
 
 import numpy as np
@@ -67,5 +69,18 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path):
     directory = prepare(tmp_path, "Numbers", {"train": 4}, numbers)
     with pytest.raises(ValueError, match=r"^tfds:numbers cannot be used: [^\n]*'image' and 'label'[^\n]*$"):
         subject.load("numbers", 3, data_dir=directory)
-    with pytest.raises(ValueError, match=r"^tfds:no_such_set cannot be used: [^\n]*not found[^\n]*$"):
+    message = r"^tfds:no_such_set cannot be used: [^\n]*not found[^\n]*--data-dir or TFDS_DATA_DIR[^\n]*$"
+    with pytest.raises(ValueError, match=message):
         subject.load("no_such_set", 3, data_dir=directory)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_set_that_must_be_downloaded_says_so_and_fails_at_once_without_a_network(tmp_path, monkeypatch, capsys):
+    def unreachable(request, timeout):
+        assert timeout <= 10
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr(urllib.request, "urlopen", unreachable)
+    with pytest.raises(ConnectionError, match="tfds:mnist must be downloaded, but https://.* cannot be reached"):
+        subject.load("mnist", 8, data_dir=str(tmp_path))
+    assert f"tfds:mnist is not prepared yet: downloading to {tmp_path}" in capsys.readouterr().err

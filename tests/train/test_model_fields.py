@@ -1,7 +1,7 @@
 import flax.linen as nn
 import pytest
 
-from train import fields
+from train import model_fields
 from zoo.layers.normalization import BatchNorm, GroupNorm
 
 
@@ -16,23 +16,23 @@ from zoo.layers.normalization import BatchNorm, GroupNorm
     ],
 )
 def test_text_is_a_literal_or_stays_text(text, expected):
-    assert fields.parse(text) == expected
+    assert model_fields.parse(text) == expected
 
 
 @pytest.mark.parametrize("text", ["widths", "=3", "two words=3", ""])
 def test_what_is_no_assignment_is_refused(text):
     with pytest.raises(ValueError, match="NAME=VALUE"):
-        fields.parse(text)
+        model_fields.parse(text)
 
 
 def test_names_become_functions_and_normalizations_and_lists_tuples():
-    found = fields.resolve({"act": "tanh", "norm": "GroupNorm(groups=4, epsilon=1e-3)", "widths": [8, [4, 2]]})
-    assert found == {"act": nn.tanh, "norm": GroupNorm(4, 1e-3), "widths": (8, (4, 2))}
-    assert fields.resolve({"norm": "BatchNorm", "act": None}) == {"norm": BatchNorm(), "act": None}
+    resolved = model_fields.resolve({"act": "tanh", "norm": "GroupNorm(groups=4, epsilon=1e-3)", "widths": [8, [4, 2]]})
+    assert resolved == {"act": nn.tanh, "norm": GroupNorm(4, 1e-3), "widths": (8, (4, 2))}
+    assert model_fields.resolve({"norm": "BatchNorm", "act": None}) == {"norm": BatchNorm(), "act": None}
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("options", "message"),
     [
         ({"act": "geluu"}, "did you mean gelu"),
         ({"norm": "GroupNrm(8)"}, "did you mean GroupNorm"),
@@ -42,6 +42,6 @@ def test_names_become_functions_and_normalizations_and_lists_tuples():
         ({"norm": "GroupNorm(8).groups"}, "literal arguments"),
     ],
 )
-def test_unknown_names_and_calls_are_refused(given, message):
+def test_unknown_names_and_calls_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        fields.resolve(given)
+        model_fields.resolve(options)

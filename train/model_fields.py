@@ -1,4 +1,4 @@
-"""Fields of a model written as text: what `--set NAME=VALUE` means."""
+"""Fields of a model as text: `--set NAME=VALUE`, activations and normalizations by name."""
 
 import ast
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from zoo.catalog import did_you_mean
+from convzoo.checks import did_you_mean
 from zoo.layers import normalization
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
@@ -65,7 +65,7 @@ def resolve(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_tuple(value: Any) -> Any:
-    """Tuples instead of lists, all the way down: JSON knows only lists, and a model's fields must be hashable."""
+    """Tuples instead of lists at every depth: JSON has only lists, and a model's fields must be hashable."""
     if isinstance(value, Mapping):
         return {name: as_tuple(entry) for name, entry in value.items()}
     return tuple(map(as_tuple, value)) if isinstance(value, list | tuple) else value
@@ -74,7 +74,7 @@ def as_tuple(value: Any) -> Any:
 def _activation(name: str) -> Callable[[jax.Array], jax.Array]:
     if name not in ACTIVATIONS:
         raise ValueError(
-            f"act={name!r} is unknown{did_you_mean(name, ACTIVATIONS)}; there are {', '.join(ACTIVATIONS)}"
+            f"act={name!r} is unknown{did_you_mean(name, ACTIVATIONS)}: expected one of {', '.join(ACTIVATIONS)}"
         )
     return ACTIVATIONS[name]
 
@@ -82,7 +82,7 @@ def _activation(name: str) -> Callable[[jax.Array], jax.Array]:
 def _norm(text: str) -> normalization.Norm:
     name, bracket, _ = text.partition("(")
     if name not in NORMS:
-        raise ValueError(f"norm={text!r} is unknown{did_you_mean(name, NORMS)}; there are {', '.join(NORMS)}")
+        raise ValueError(f"norm={text!r} is unknown{did_you_mean(name, NORMS)}: expected one of {', '.join(NORMS)}")
     try:
         call = ast.parse(text if bracket else f"{text}()", mode="eval").body
         if not isinstance(call, ast.Call):

@@ -1,0 +1,60 @@
+"""The facts about a data set that a run keeps, so that its model loads without the data."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from train.datasets.dataset import Dataset
+from zoo import Preprocess
+
+
+class Data(NamedTuple):
+    """The facts about a data set that a run keeps.
+
+    Attributes:
+      classes: their names, in the order of the labels.
+      image_shape: (H, W, C).
+      images: number of training images.
+      preprocess: normalization by the training images.
+      fingerprint: SHA-256 of all images and targets.
+      target_shape: shape of one image's target; () for a label.
+    """
+
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    images: int
+    preprocess: Preprocess
+    fingerprint: str
+    target_shape: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, dataset: Dataset, target: str = "labels") -> "Data":
+        """The facts about a data set, for a task that learns this target.
+
+        Raises:
+          ValueError: the data set has no such target.
+        """
+        images = dataset.train.images
+        mean, std = images.mean((0, 1, 2), np.float64), images.std((0, 1, 2), np.float64)
+        # A channel that never changes has nothing to scale.
+        preprocess = Preprocess(tuple(mean.tolist()), tuple(np.where(std > 0, std, 1).tolist()))
+        shape = dataset.train.target(target).shape[1:]
+        return cls(dataset.classes, dataset.image_shape, len(images), preprocess, dataset.fingerprint(target), shape)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return self._asdict() | {"preprocess": {"mean": self.preprocess.mean, "std": self.preprocess.std}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Data":
+        """The facts from what `to_json` returns; those without `target_shape` are about labels."""
+        preprocess = Preprocess(tuple(data["preprocess"]["mean"]), tuple(data["preprocess"]["std"]))
+        return cls(
+            tuple(data["classes"]),
+            tuple(data["image_shape"]),
+            data["images"],
+            preprocess,
+            data["fingerprint"],
+            tuple(data.get("target_shape", ())),
+        )

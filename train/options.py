@@ -1,0 +1,128 @@
+"""The options of a run: for each field of `train.Config` its help, the check of its value, and its reader from text."""
+
+import functools
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+from convzoo import checks
+from train import datasets
+from train.augment import AUGMENTATIONS
+from train.optimizers import OPTIMIZERS, SCHEDULES
+from train.tasks import TASKS
+from zoo import catalog
+
+Check = Callable[[str, Any], Any]
+"""`(name, value)`: raises ValueError for a value that is not valid."""
+
+
+class Option(NamedTuple):
+    """One option.
+
+    Attributes:
+      help: one line for `--help`.
+      check: of a value from Python or from text.
+      parse: reads the value from text; ValueError for text of another form.
+    """
+
+    help: str
+    check: Check
+    parse: Callable[[str], Any] = str
+
+
+def integer(low: int) -> Check:
+    """An integer of at least `low`."""
+    return functools.partial(checks.integer, low=low)
+
+
+def share(name: str, value: Any) -> None:
+    """A number in [0, 1)."""
+    checks.number(name, value, 0, 1, below=True)
+
+
+def optional(check: Check) -> Check:
+    """The same check, which None passes: a value that follows from the other options."""
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def text(name: str, value: Any) -> None:
+    """Text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name}={value!r}: expected text")
+
+
+def name_in(find: Callable[[str], Any]) -> Check:
+    """Text that `find` finds; it raises ValueError for an unknown name."""
+
+    def check(name: str, value: Any) -> None:
+        text(name, value)
+        find(value)
+
+    return check
+
+
+def dataset(name: str, value: Any) -> None:
+    """A `Dataset`, or the name of one."""
+    if not isinstance(value, datasets.Dataset):
+        name_in(datasets.find)(name, value)
+
+
+def switch(name: str, value: Any) -> None:
+    """True or False; on the command line, the option's name alone means True."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}={value!r}: expected True or False")
+
+
+def choice(names: Collection[str]) -> Check:
+    """One of some names."""
+    return lambda name, value: checks.choice(name, value, names)
+
+
+def several(names: Collection[str]) -> Check:
+    """A tuple of any of some names, in an order."""
+
+    def check(name: str, value: Any) -> None:
+        if not isinstance(value, tuple):
+            raise ValueError(f"{name}={value!r}: expected a tuple of names from {', '.join(names)}")
+        for entry in value:
+            checks.choice(name, entry, names)
+
+    return check
+
+
+def comma_separated(text: str) -> tuple[str, ...]:
+    """Read names that are joined by commas; `none` is the empty tuple.
+
+    Example:
+      >>> comma_separated("shift,flip"), comma_separated("none")
+      (('shift', 'flip'), ())
+    """
+    return () if text == "none" else tuple(text.split(","))
+
+
+OPTIONS = {
+    "model": Option("a name from `python -m zoo list`", name_in(catalog.variant)),
+    "dataset": Option("digits, scenes, folder:PATH or tfds:NAME", dataset),
+    "epochs": Option("passes over the training images", integer(1), int),
+    "batch_size": Option("images a step", integer(1), int),
+    "learning_rate": Option(
+        "peak; default: the optimizer's own, a tenth of it with --from",
+        optional(functools.partial(checks.number, low=0, above=True)),
+        float,
+    ),
+    "optimizer": Option(" or ".join(OPTIMIZERS), choice(OPTIMIZERS)),
+    "weight_decay": Option("on kernels only", functools.partial(checks.number, low=0), float),
+    "schedule": Option(" or ".join(SCHEDULES) + ", after the warm-up", choice(SCHEDULES)),
+    "warmup": Option("share of all steps in which the rate rises", share, float),
+    "label_smoothing": Option("share of the label spread over all classes", share, float),
+    "augment": Option(
+        f"any of {','.join(AUGMENTATIONS)} joined by commas, or none", several(AUGMENTATIONS), comma_separated
+    ),
+    "size": Option("height and width in pixels; default: the model's own", optional(integer(1)), int),
+    "seed": Option("of parameters, order, augmentation and dropout", integer(0), int),
+    "out": Option("the run directory; default: runs/MODEL", optional(text)),
+    "from_": Option("a run or a file of weights to start from; default: random weights", optional(text)),
+    "task": Option(f"targets, loss and metrics: {' or '.join(TASKS)}", choice(TASKS)),
+    "keep_proportions": Option("resize pictures and crop their centre, instead of squeezing them", switch, bool),
+    "data_dir": Option("folder of prepared TensorFlow Datasets; default: TFDS_DATA_DIR, or theirs", optional(text)),
+}
+"""By field of `train.Config`, all but `fields`."""

@@ -1,0 +1,204 @@
+"""Run directories: the configuration, metrics and checkpoints of a run, written by one process at a time.
+
+config.json        the configuration, and the facts about the data
+metrics.jsonl      one line an epoch, equal in all runs of this configuration on one machine
+timing.jsonl       one line an epoch: seconds, and images a second
+checkpoints/STEP/  training states
+curves.png         learning curves
+.lock              held while training
+"""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from convzoo import files
+from train import checkpoints
+from train.config import Config
+from train.datasets import Data, Dataset
+from train.state import initial_state
+from zoo import Preprocess
+
+METRICS = "metrics.jsonl"
+TIMING = "timing.jsonl"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+    """A trained model with its configuration, normalization, classes and figures.
+
+    Attributes:
+      path: the run directory.
+      config: of the run.
+      model: the module.
+      variables: its variables at the last intact checkpoint.
+      preprocess: normalization of images in [0, 1].
+      classes: the name of each class.
+      metrics: one dictionary an epoch, as in `metrics.jsonl`.
+      step: number of updates of the variables.
+    """
+
+    path: Path
+    config: Config
+    model: nn.Module
+    variables: dict[str, Any]
+    preprocess: Preprocess
+    classes: tuple[str, ...]
+    metrics: list[dict[str, Any]]
+    step: int
+
+    @functools.cached_property
+    def dataset(self) -> Dataset:
+        """The data set, loaded at the first use.
+
+        Raises:
+          ValueError: it cannot be loaded, or it was a `Dataset` in memory.
+        """
+        return self.config.load_dataset()
+
+
+def refuse_other_run(out: Path, config: Config) -> None:
+    """Refuse a directory that holds another run or other files; no data are read for that.
+
+    Raises:
+      ValueError: with every entry of the configuration that differs.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out {out} is a file: give a directory")
+    if not (out / "config.json").exists():
+        if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
+            raise ValueError(f"--out {out} holds other files: give a new or empty directory")
+        return
+    earlier = read_config(out)[0].to_json()
+    asked = config.to_json()
+    differing = [name for name in asked if _sorted(asked[name]) != _sorted(earlier[name])]
+    if not differing:
+        return
+    if differing == ["epochs"]:
+        raise ValueError(
+            f"{out} is a run of {earlier['epochs']} epochs, and its learning rates follow from that number: "
+            f"to train {config.epochs} or to train on from it, give another --out, and --from {out}"
+        )
+    listed = ", ".join(f"{name} ({earlier[name]!r} there, {asked[name]!r} here)" for name in differing)
+    raise ValueError(f"{out} holds a run with another configuration: {listed}; give another --out")
+
+
+@contextlib.contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """A context that makes a run directory and holds it; the lock dies with the process.
+
+    Raises:
+      ValueError: the directory cannot be written, or another process holds it.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(files.locked(out / ".lock", wait=False))
+        except BlockingIOError:
+            raise ValueError(f"{out} is in use by another process: wait for it, or give another --out") from None
+        except OSError as error:
+            raise ValueError(f"cannot write to --out {out}: {error.strerror}") from None
+        yield
+
+
+def claim(out: Path, config: Config, data: Data) -> None:
+    """Write the configuration, or verify that an earlier one and its data are the same.
+
+    Raises:
+      ValueError: another configuration or other data.
+    """
+    refuse_other_run(out, config)
+    file = out / "config.json"
+    if not file.exists():
+        files.write(file, json.dumps({"config": config.to_json(), "data": data.to_json()}, indent=1) + "\n")
+    elif read_config(out)[1].fingerprint != data.fingerprint:
+        raise ValueError(
+            f"the images or targets of {config.dataset_name} are not those {out} was begun with: give another --out"
+        )
+
+
+def write_rows(out: Path, name: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Replace a file of one line an epoch."""
+    files.write(out / name, "".join(map(_line, rows)))
+
+
+def append_row(out: Path, name: str, row: dict[str, Any]) -> None:
+    """Append a line to a file of one line an epoch, and wait until it is on the disk."""
+    with (out / name).open("a") as file:
+        file.write(_line(row))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_rows(out: Path, name: str) -> list[dict[str, Any]]:
+    """The lines of a file of one line an epoch, up to the first that is incomplete; [] without such a file."""
+    file = out / name
+    rows: list[dict[str, Any]] = []
+    for line in file.read_text().splitlines() if file.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def _sorted(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(row, allow_nan=False) + "\n"
+
+
+def read_config(path: Path) -> tuple[Config, Data]:
+    """The configuration and the data's description in a run directory.
+
+    Raises:
+      ValueError: there is no run, or its `config.json` cannot be read.
+    """
+    file = path / "config.json"
+    if not file.is_file():
+        raise ValueError(f"no run at {path}: expected a folder with a config.json, made by `python -m train`")
+    try:
+        content = json.loads(file.read_text())
+        data = Data.from_json(content["data"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file} cannot be read: {error!r}") from None
+    return Config.from_json(content["config"], out=str(path)), data
+
+
+def load(path: str | Path) -> Run:
+    """Open a run directory.
+
+    Args:
+      path: of the run directory; it is only read.
+
+    Returns:
+      A `Run`.
+
+    Raises:
+      ValueError: there is no run, it has no checkpoint yet, or none is intact.
+    """
+    path = Path(path)
+    config, data = read_config(path)
+    restored = checkpoints.restore(path / "checkpoints", jax.eval_shape(functools.partial(initial_state, config, data)))
+    if restored is None:
+        raise ValueError(f"{path} has no checkpoint yet: train for an epoch first")
+    return Run(
+        path=path,
+        config=config,
+        model=config.build(config.make_task(data).width),
+        variables=restored.variables,
+        preprocess=data.preprocess,
+        classes=data.classes,
+        metrics=read_rows(path, METRICS)[: int(restored.epoch)],
+        step=int(restored.step),
+    )
