@@ -19,7 +19,8 @@ from zoo.weights.codec import decode, encode
 from zoo.weights.pretrained import Pretrained
 
 ENTRY = "convzoo"
-FORMAT = 1
+FORMAT = 2
+"""Of the files that `save` writes: 2 names classes by stable public names, 1 named them by module paths."""
 
 
 def save(path: str | Path, model: nn.Module, variables: dict[str, Any], preprocess: Preprocess | None = None) -> None:
