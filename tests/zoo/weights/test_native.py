@@ -119,7 +119,7 @@ def test_a_file_holds_no_module_path(saved):
 
 def test_a_name_used_twice_is_refused(monkeypatch):
     monkeypatch.setattr(codec, "EXCEPTIONS", {})
-    with pytest.raises(ValueError, match="is already"):
+    with pytest.raises(ValueError, match="already names"):
         stable_names.__wrapped__()
 
 
