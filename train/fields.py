@@ -7,7 +7,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from zoo.catalog import did_you_mean
+from convzoo.checks import did_you_mean
 from zoo.layers import normalization
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {

@@ -4,8 +4,8 @@ import argparse
 import sys
 
 import zoo
+from convzoo.checks import did_you_mean
 from zoo.card import rows
-from zoo.catalog import did_you_mean
 
 COLUMNS = {
     "name": lambda card: card.name,

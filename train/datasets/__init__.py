@@ -3,8 +3,8 @@
 import importlib
 from typing import NamedTuple
 
+from convzoo.checks import did_you_mean
 from train.datasets.dataset import Dataset, Split
-from zoo.catalog import did_you_mean
 
 __all__ = ["SOURCES", "Dataset", "Source", "Split", "largest_default_size", "load"]
 
