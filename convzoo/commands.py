@@ -4,6 +4,9 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.util import spec_from_file_location
+from pathlib import Path
 from typing import NoReturn
 
 from convzoo.checks import did_you_mean
@@ -46,6 +49,15 @@ def answer(command: Callable[[], int | None], refusals: tuple[type[BaseException
         return FAILURE
 
 
+class _BesideThis(MetaPathFinder):
+    # The packages lie beside this one, so that a user's train.py in the current folder does not win.
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname not in PACKAGES:
+            return None
+        folder = Path(__file__).parents[1] / fullname
+        return spec_from_file_location(fullname, folder / "__init__.py", submodule_search_locations=[str(folder)])
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """`convzoo zoo|train|analysis ...` is `python -m zoo|train|analysis ...`."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
@@ -60,4 +72,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = did_you_mean(package, PACKAGES)
         print(f"error: unknown command {package!r}{hint}; there are {', '.join(PACKAGES)}", file=sys.stderr)
         return FAILURE
+    sys.meta_path.insert(0, _BesideThis())
     return importlib.import_module(f"{package}.__main__").main(rest)

@@ -4,8 +4,9 @@ import argparse
 import sys
 
 import zoo
+from convzoo.checks import did_you_mean
+from convzoo.commands import Parser, answer
 from zoo.card import rows
-from zoo.catalog import did_you_mean
 
 COLUMNS = {
     "name": lambda card: card.name,
@@ -22,43 +23,38 @@ COLUMNS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Answer one command; 2 for a request that cannot be answered."""
-    parser = argparse.ArgumentParser(prog="python -m zoo", description="What models there are, and what they cost.")
+    parser = Parser(prog="python -m zoo", description="List models and their costs.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="list | card | table")
     listing = commands.add_parser("list", help="names, one a line")
     listing.add_argument("pattern", nargs="?", default="*", help="a glob, such as 'resnet*'")
-    one = commands.add_parser("card", help="what one model costs and sees, stage by stage")
+    one = commands.add_parser("card", help="costs and receptive field of one model, stage by stage")
     one.add_argument("name", help="a name from `list`")
     one.add_argument("--size", type=int, help="height and width of the image (default: what it was designed for)")
     one.add_argument("--layers", action="store_true", help="layer by layer instead of stage by stage")
     table = commands.add_parser("table", help="all models in one table")
     table.add_argument("pattern", nargs="?", default="*", help="a glob, such as 'resnet*'")
     table.add_argument("--sort", default="name", help=f"one of {', '.join(COLUMNS)}")
-    given = parser.parse_args(arguments)
-    try:
-        print(_answer(given))
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    options = parser.parse_args(arguments)
+    return answer(lambda: print(_text(options)))
 
 
-def _answer(given: argparse.Namespace) -> str:
-    if given.command == "card":
+def _text(options: argparse.Namespace) -> str:
+    if options.command == "card":
         shape = None
-        if given.size is not None:
-            shape = (given.size, given.size, zoo.card(given.name).input_shape[2])
-        card = zoo.card(given.name, shape)
-        return "\n".join(rows(card.layers)) if given.layers else str(card)
-    names = zoo.list_models(given.pattern)
+        if options.size is not None:
+            shape = (options.size, options.size, zoo.card(options.name).input_shape[2])
+        card = zoo.card(options.name, shape)
+        return "\n".join(rows(card.layers)) if options.layers else str(card)
+    names = zoo.list_models(options.pattern)
     if not names:
-        raise ValueError(f"no model matches {given.pattern!r}{did_you_mean(given.pattern, zoo.list_models())}")
-    if given.command == "list":
+        raise ValueError(f"no model matches {options.pattern!r}{did_you_mean(options.pattern, zoo.list_models())}")
+    if options.command == "list":
         return "\n".join(names)
-    if given.sort not in COLUMNS:
+    if options.sort not in COLUMNS:
         raise ValueError(
-            f"unknown column {given.sort!r}{did_you_mean(given.sort, COLUMNS)}; there are {', '.join(COLUMNS)}"
+            f"unknown column {options.sort!r}{did_you_mean(options.sort, COLUMNS)}; there are {', '.join(COLUMNS)}"
         )
-    cards = sorted(map(zoo.card, names), key=COLUMNS[given.sort])
+    cards = sorted(map(zoo.card, names), key=COLUMNS[options.sort])
     header = ("name", "input", "parameters", "MACs", "memory", "field", "depth", "top-1", "year")
     lines = ["{:<25} {:>9} {:>11} {:>14} {:>9} {:>7} {:>5} {:>5} {:>4}  paper".format(*header)]
     for card in cards:
@@ -73,7 +69,4 @@ def _answer(given: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except BrokenPipeError:
-        sys.exit(0)
+    sys.exit(main())

@@ -1,90 +1,65 @@
-"""The one table of names: what there is, and how it is made."""
+"""The catalogue of models: names, variants and construction."""
 
 import dataclasses
-import difflib
 import fnmatch
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 import flax.linen as nn
 
-from zoo.architectures import (
-    alexnet,
-    blueprint,
-    convnext,
-    coordinate_regressor,
-    deeplab,
-    densenet,
-    efficientnet,
-    embedding,
-    fcn,
-    fpn,
-    googlenet,
-    heritage,
-    highway,
-    hrnet,
-    inception,
-    lenet,
-    lraspp,
-    mlp,
-    mnasnet,
-    mobilenet_v1,
-    mobilenet_v2,
-    mobilenet_v3,
-    neocognitron,
-    network_in_network,
-    preact_resnet,
-    regnet,
-    resnet,
-    shufflenet_v1,
-    shufflenet_v2,
-    squeezenet,
-    unet,
-    vgg,
-    xception,
-)
+from convzoo.checks import did_you_mean
 from zoo.variant import Variant
 
-CATALOG: dict[str, Variant] = {
-    name: variant
-    for family in (
-        alexnet,
-        blueprint,
-        convnext,
-        coordinate_regressor,
-        deeplab,
-        densenet,
-        efficientnet,
-        embedding,
-        fcn,
-        fpn,
-        googlenet,
-        heritage,
-        highway,
-        hrnet,
-        inception,
-        lenet,
-        lraspp,
-        mlp,
-        mnasnet,
-        mobilenet_v1,
-        mobilenet_v2,
-        mobilenet_v3,
-        neocognitron,
-        network_in_network,
-        preact_resnet,
-        regnet,
-        resnet,
-        shufflenet_v1,
-        shufflenet_v2,
-        squeezenet,
-        unet,
-        vgg,
-        xception,
-    )
-    for name, variant in family.VARIANTS.items()
-}
+# One module of zoo.architectures a family; its VARIANTS are the family's part of the catalogue.
+FAMILIES = (
+    "alexnet",
+    "blueprint",
+    "convnext",
+    "coordinate_regressor",
+    "deeplab",
+    "densenet",
+    "efficientnet",
+    "embedding",
+    "fcn",
+    "fpn",
+    "googlenet",
+    "heritage",
+    "highway",
+    "hrnet",
+    "inception",
+    "lenet",
+    "lraspp",
+    "mlp",
+    "mnasnet",
+    "mobilenet_v1",
+    "mobilenet_v2",
+    "mobilenet_v3",
+    "neocognitron",
+    "network_in_network",
+    "preact_resnet",
+    "regnet",
+    "resnet",
+    "shufflenet_v1",
+    "shufflenet_v2",
+    "squeezenet",
+    "unet",
+    "vgg",
+    "xception",
+)
+
+
+def _collect(families: Mapping[str, Mapping[str, Variant]]) -> dict[str, Variant]:
+    catalog: dict[str, Variant] = {}
+    for family, variants in families.items():
+        if repeated := catalog.keys() & variants.keys():
+            raise ValueError(f"{family}: {', '.join(sorted(repeated))} is the name of a model of another family")
+        catalog.update(variants)
+    return catalog
+
+
+CATALOG = _collect({family: import_module(f"zoo.architectures.{family}").VARIANTS for family in FAMILIES})
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -194,14 +169,3 @@ def input_shape(model: nn.Module) -> tuple[int, int, int]:
     """(H, W, C) that a module was designed for: what the catalogue says of it or its class, else 224×224×3."""
     entry = find(model)[1]
     return entry.input_shape if entry else (224, 224, 3)
-
-
-def did_you_mean(given: str, known) -> str:
-    """A hint with the nearest known names, or nothing where none is near.
-
-    Example:
-      >>> did_you_mean("resnet51", ["resnet50", "vgg16"])
-      ', did you mean resnet50?'
-    """
-    near = difflib.get_close_matches(given, list(known), n=3, cutoff=0.6)
-    return f", did you mean {' or '.join(near)}?" if near else ""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo import catalog
 from zoo.catalog import CATALOG
 from zoo.layers import GroupNorm
 
@@ -187,3 +188,9 @@ def test_a_second_logits_function_of_an_equal_model_does_not_recompile():
         preprocess = zoo.Preprocess((0.5,), (0.25,))
         run(zoo.logits_fn(model, variables, preprocess), jnp.zeros((1, 32, 32, 1)))
     assert len(traces) == 1
+
+
+def test_a_name_of_two_families_is_refused():
+    variants = {"lenet5": CATALOG["lenet5"]}
+    with pytest.raises(ValueError, match="second: lenet5 is the name of a model of another family"):
+        catalog._collect({"first": variants, "second": variants})

@@ -1,7 +1,8 @@
-"""Models as data: every field of a module as JSON, and back, without ever running what the file says.
+"""Models as JSON and back, without running anything that the file says.
 
-Decoding looks names up in tables of what this package defines; it imports nothing and calls nothing
-but the constructors of modules, normalizations and other plain records.
+Classes and functions are written by stable public names (`BatchNorm`, `ResNet`), which do not change when a module
+moves. Decoding looks names up in a table of what this package defines; it imports nothing and calls nothing but
+the constructors of modules, normalizations and other plain records.
 """
 
 import dataclasses
@@ -16,7 +17,9 @@ import jax.numpy as jnp
 
 import zoo.architectures
 import zoo.layers
-from zoo.catalog import did_you_mean
+from convzoo.checks import did_you_mean
+from zoo.architectures import efficientnet, mobilenet_v3
+from zoo.layers import activations
 from zoo.preprocess import Preprocess
 
 # Those of flax.linen.
@@ -24,6 +27,21 @@ ACTIVATIONS = (
     *("celu", "elu", "gelu", "hard_sigmoid", "hard_swish", "hard_tanh", "leaky_relu", "log_sigmoid"),
     *("relu", "relu6", "selu", "sigmoid", "silu", "soft_sign", "softplus", "tanh"),
 )
+
+# Stable names of what cannot have its own name in a file, because something else has it.
+EXCEPTIONS = {
+    activations.gelu: "exact_gelu",
+    efficientnet.Row: "EfficientNetRow",
+    mobilenet_v3.Row: "MobileNetV3Row",
+}
+
+# Format 1 wrote module paths, such as "layers.normalization.BatchNorm"; the last part is the stable name, except here.
+FORMAT_1_PACKAGES = ("layers.", "architectures.")
+FORMAT_1_EXCEPTIONS = {
+    "layers.activations.gelu": "exact_gelu",
+    "architectures.efficientnet.Row": "EfficientNetRow",
+    "architectures.mobilenet_v3.Row": "MobileNetV3Row",
+}
 
 
 def encode(value: Any) -> Any:
@@ -45,13 +63,13 @@ def encode(value: Any) -> Any:
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    known = {id(entry): name for name, entry in _known().items()}
-    if id(value) in known:
-        return {"kind": "class" if inspect.isclass(value) else "function", "name": known[id(value)]}
-    if id(type(value)) in known:
+    names = {id(entry): name for name, entry in stable_names().items()}
+    if id(value) in names:
+        return {"kind": "class" if inspect.isclass(value) else "function", "name": names[id(value)]}
+    if id(type(value)) in names:
         return {
             "kind": "record",
-            "name": known[id(type(value))],
+            "name": names[id(type(value))],
             "fields": {name: encode(getattr(value, name)) for name in _fields(type(value))},
         }
     if isinstance(value, tuple | list):
@@ -82,17 +100,16 @@ def decode(data: Any) -> Any:
     kind, name = data.get("kind"), data.get("name")
     if kind == "dtype":
         return getattr(jnp, jnp.dtype(name).name)
-    found = _known().get(str(name))
-    if found is None or kind not in ("class", "function", "record") or inspect.isclass(found) == (kind == "function"):
-        raise ValueError(
-            f"the file names {kind} {name!r}, which zoo does not define{did_you_mean(str(name), _known())}"
-        )
+    names = stable_names()
+    entry = names.get(_from_format_1(str(name)))
+    if entry is None or kind not in ("class", "function", "record") or inspect.isclass(entry) == (kind == "function"):
+        raise ValueError(f"the file names {kind} {name!r}, which zoo does not define{did_you_mean(str(name), names)}")
     if kind != "record":
-        return found
-    fields = {field: decode(entry) for field, entry in data["fields"].items()}
-    if unknown := fields.keys() - set(_fields(found)):
+        return entry
+    fields = {field: decode(value) for field, value in data["fields"].items()}
+    if unknown := fields.keys() - set(_fields(entry)):
         raise ValueError(f"the file gives {name} the fields {', '.join(sorted(unknown))}, which it does not have")
-    return found(**fields)
+    return entry(**fields)
 
 
 def _fields(record: type) -> list[str]:
@@ -103,14 +120,35 @@ def _fields(record: type) -> list[str]:
     return list(record._fields)  # type: ignore[attr-defined]
 
 
+def _from_format_1(name: str) -> str:
+    if name.startswith(FORMAT_1_PACKAGES):
+        return FORMAT_1_EXCEPTIONS.get(name, name.rpartition(".")[2])
+    return name
+
+
 @functools.cache
-def _known() -> dict[str, Any]:
-    """{name: class or function} of all that a file may name, such as `"layers.normalization.BatchNorm"`."""
-    found: dict[str, Any] = {"Preprocess": Preprocess} | {name: getattr(nn, name) for name in ACTIVATIONS}
+def stable_names() -> dict[str, Any]:
+    """{stable name: class or function} of everything that a file may name.
+
+    Raises:
+      ValueError: two things of one name, of which one needs an entry in `EXCEPTIONS`.
+
+    Example:
+      >>> stable_names()["BatchNorm"].__name__
+      'BatchNorm'
+    """
+    names: dict[str, Any] = {"Preprocess": Preprocess} | {name: getattr(nn, name) for name in ACTIVATIONS}
     for package in (zoo.layers, zoo.architectures):
-        for info in pkgutil.iter_modules(package.__path__):
-            module = importlib.import_module(f"{package.__name__}.{info.name}")
-            for name, value in vars(module).items():
-                if (inspect.isclass(value) or inspect.isfunction(value)) and value.__module__ == module.__name__:
-                    found[f"{module.__name__.removeprefix('zoo.')}.{name}"] = value
-    return found
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            module = importlib.import_module(info.name)
+            for own_name, value in vars(module).items():
+                is_definition = inspect.isclass(value) or inspect.isfunction(value)
+                if own_name.startswith("_") or not is_definition or value.__module__ != module.__name__:
+                    continue
+                name = EXCEPTIONS.get(value, own_name)
+                if name in names:
+                    raise ValueError(
+                        f"{module.__name__}.{own_name}: {name!r} already names {names[name]!r} in saved files"
+                    )
+                names[name] = value
+    return names

@@ -1,6 +1,5 @@
 """Downloads that resume where they broke off, and are believed only when their checksum is right."""
 
-import hashlib
 import os
 import urllib.error
 import urllib.parse
@@ -58,11 +57,11 @@ def download(url: str, sha256: str | None = None, cache: str | Path | None = Non
     expected = (sha256 or "").lower()
     part, validator = (target.with_name(target.name + suffix) for suffix in (".part", ".part.etag"))
     with files.locked(target.parent / ".lock"):
-        if target.exists() and _checksum(target).startswith(expected):
+        if target.exists() and files.sha256(target).startswith(expected):
             return target
         _fetch(url, part, validator, resume=bool(expected) or validator.exists())
         validator.unlink(missing_ok=True)
-        found = _checksum(part)
+        found = files.sha256(part)
         if not found.startswith(expected):
             part.unlink()
             raise ValueError(f"{url} arrived corrupted: its sha256 is {found}, expected {expected}…; try again")
@@ -78,11 +77,6 @@ def _place(url: str) -> Path:
         raise ValueError(f"{url!r}: expected a URL of a file, such as https://example.org/weights.safetensors")
     names[-1] += f"?{pieces.query}" if pieces.query else ""
     return Path(*(urllib.parse.quote(name, safe="") for name in (pieces.netloc, *names)))
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fetch(url: str, part: Path, validator: Path, resume: bool) -> None:

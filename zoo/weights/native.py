@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import safetensors.numpy
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from convzoo import files
 from zoo import catalog
 from zoo.functional import variable_shapes
 from zoo.preprocess import Preprocess
@@ -19,7 +19,8 @@ from zoo.weights.codec import decode, encode
 from zoo.weights.pretrained import Pretrained
 
 ENTRY = "convzoo"
-FORMAT = 1
+FORMAT = 2
+"""Of the files that `save` writes: 2 names classes by stable public names, 1 named them by module paths."""
 
 
 def save(path: str | Path, model: nn.Module, variables: dict[str, Any], preprocess: Preprocess | None = None) -> None:
@@ -55,13 +56,7 @@ def save(path: str | Path, model: nn.Module, variables: dict[str, Any], preproce
         "preprocess": encode(preprocess or Preprocess()),
         "sha256": _digest(arrays),
     }
-    target = Path(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(safetensors.numpy.save(arrays, {ENTRY: json.dumps(header)}))
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    files.write(path, safetensors.numpy.save(arrays, {ENTRY: json.dumps(header)}))
 
 
 def is_native(path: str | Path) -> bool:

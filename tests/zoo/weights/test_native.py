@@ -1,6 +1,8 @@
 """One file is a whole model, and reading it runs nothing of it."""
 
 import json
+import re
+from pathlib import Path
 
 import flax.linen as nn
 import jax
@@ -15,7 +17,8 @@ from zoo.architectures.resnet import ResNet
 from zoo.layers.attention import SqueezeExcite
 from zoo.layers.normalization import GroupNorm
 from zoo.layers.residual import BasicBlock
-from zoo.weights.codec import decode, encode
+from zoo.weights import codec
+from zoo.weights.codec import decode, encode, stable_names
 
 TINY = ResNet(
     (1, 1),
@@ -80,6 +83,46 @@ def test_types_are_data():
     assert decode(json.loads(json.dumps(encode(model)))) == model
 
 
+def test_a_file_of_format_1_loads():
+    path = Path(__file__).parents[2] / "goldens" / "saved_format_1.safetensors"
+    assert header(path)["format"] == 1
+    assert "layers.residual.BasicBlock" in json.dumps(header(path))
+    model, variables, preprocess = zoo.load(path)
+    assert (model, preprocess) == (TINY, PREPROCESS)
+    equal = jax.tree.map(lambda a, b: a.dtype == b.dtype and a.tobytes() == b.tobytes(), variables, numbers(TINY))
+    assert jax.tree.all(equal)
+
+
+@pytest.mark.parametrize("name", sorted(codec.FORMAT_1_EXCEPTIONS))
+def test_exceptions_of_format_1_keep_their_meaning(name):
+    module, _, attribute = name.rpartition(".")
+    entry = stable_names()[codec.FORMAT_1_EXCEPTIONS[name]]
+    assert (entry.__module__, entry.__name__) == (f"zoo.{module}", attribute)
+    assert decode({"kind": "class" if isinstance(entry, type) else "function", "name": name}) is entry
+
+
+def test_every_class_and_function_round_trips_by_a_name_without_a_module_path():
+    for name, entry in stable_names().items():
+        data = encode(entry)
+        assert data["name"] == name
+        assert re.fullmatch(r"\w+", name)
+        assert decode(data) is entry
+
+
+def test_a_file_holds_no_module_path(saved):
+    path, _ = saved
+    text = json.dumps({key: value for key, value in header(path).items() if key != "sha256"})
+    assert "zoo." not in text
+    assert "layers." not in text
+    assert "architectures." not in text
+
+
+def test_a_name_used_twice_is_refused(monkeypatch):
+    monkeypatch.setattr(codec, "EXCEPTIONS", {})
+    with pytest.raises(ValueError, match="already names"):
+        stable_names.__wrapped__()
+
+
 def header(path):
     with safetensors.safe_open(path, "numpy") as file:
         return json.loads(file.metadata()["convzoo"])
@@ -102,7 +145,7 @@ def rewrite(path, change):
         ),
         (lambda arrays, data: data["model"]["fields"].update(widht=3), "fields widht, which it does not have"),
         (lambda arrays, data: data.update(model=data["preprocess"]), "does not describe a model"),
-        (lambda arrays, data: data.update(format=2), "written in format 2"),
+        (lambda arrays, data: data.update(format=3), "written in format 3"),
         (lambda arrays, data: data.pop("model"), "model"),
         (lambda arrays, data: data["model"]["fields"].update(num_classes=4, blocks=[1, 1, 1]), "missing: .*stage3"),
         (lambda arrays, data: arrays.update({"params/head/bias": np.ones(3, np.float32)}), "checksum"),
