@@ -8,6 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("convzoo", "zoo", "train", "analysis")
+PENDING = set((ROOT / "tests" / "language_pending.txt").read_text().split())
+"""Files that are still to be rewritten: they leave the list with the change that mends them."""
+
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "colab").glob("*.py")])
 
@@ -45,38 +48,42 @@ def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_docstrings_and_messages_hold_no_phrase_of_the_list(path):
-    lines = [
-        f"{relative(path)}:{line}: {match[0]}"
-        for line, text in texts(ast.parse(path.read_text()))
-        for match in PHRASES.finditer(" ".join(text.split()))
-    ]
-    assert not lines, "\n".join(lines)
+def phrases(path: Path, tree: ast.AST | None) -> list[str]:
+    """Phrases of the list in a document, or in the strings of a module."""
+    strings = texts(tree) if tree else [(1, path.read_text())]
+    return [f"{line}: {match[0]}" for line, text in strings for match in PHRASES.finditer(" ".join(text.split()))]
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
-def test_documents_hold_no_phrase_of_the_list(path):
-    lines = [f"{relative(path)}: {match[0]}" for match in PHRASES.finditer(" ".join(path.read_text().split()))]
-    assert not lines, "\n".join(lines)
+def questions(tree: ast.AST) -> list[str]:
+    """Summaries that are questions."""
+    return [f"{line} {name}: {summary}" for line, name, summary in summaries(tree) if QUESTIONS.match(summary)]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_a_summary_is_no_question(path):
-    lines = [
-        f"{relative(path)}:{line} {name}: {summary}"
-        for line, name, summary in summaries(ast.parse(path.read_text()))
-        if QUESTIONS.match(summary)
-    ]
-    assert not lines, "\n".join(lines)
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_no_variable_is_named_by_a_participle(path):
-    nodes = [*ast.walk(ast.parse(path.read_text()))]
-    stored = {
+def participles(tree: ast.AST) -> list[str]:
+    """Variables and arguments named by a participle."""
+    nodes = [*ast.walk(tree)]
+    stored = [
         (node.lineno, node.id) for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    stored |= {(node.lineno, node.arg) for node in nodes if isinstance(node, ast.arg)}
-    lines = [f"{relative(path)}:{line}: {name}" for line, name in sorted(stored) if name in PARTICIPLES]
-    assert not lines, "\n".join(lines)
+    ]
+    stored += [(node.lineno, node.arg) for node in nodes if isinstance(node, ast.arg)]
+    return [f"{line}: {name}" for line, name in stored if name in PARTICIPLES]
+
+
+def faults(path: Path) -> list[str]:
+    """All that the list has against a file."""
+    if path.suffix != ".py" or path in DOCUMENTS:
+        return phrases(path, None)
+    tree = ast.parse(path.read_text())
+    return [*phrases(path, tree), *questions(tree), *participles(tree)]
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *DOCUMENTS], ids=relative)
+def test_plain_english(path):
+    if relative(path) in PENDING:
+        assert faults(path), f"{relative(path)} is mended: take it out of tests/language_pending.txt"
+    else:
+        assert not faults(path), "\n".join(f"{relative(path)}:{fault}" for fault in faults(path))
+
+
+def test_pending_files_exist():
+    assert all((ROOT / name).exists() for name in PENDING)
