@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test test-all lint bench notebooks lock clean
+.PHONY: demo test docs test-all lint bench notebooks lock clean
 .DEFAULT_GOAL := demo
 
 .venv/.ready: requirements.lock pyproject.toml
@@ -17,6 +17,9 @@ demo: .venv/.ready
 
 test: .venv/.ready
 	$(BIN)/pytest -n auto --dist worksteal
+
+docs: .venv/.ready
+	$(BIN)/pytest -m "" tests/test_documents.py
 
 test-all: .venv/.ready
 	$(BIN)/pytest -n auto --dist worksteal -m "" --all-optimized
