@@ -1,11 +1,10 @@
-"""A layer as a function of images, with whatever it returns brought to one form."""
+"""Layers as functions of images, whose activations are brought to one form, (N, height, width, channels)."""
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, Literal
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +13,7 @@ from jax.tree_util import Partial
 from analysis import checks, execution
 from analysis.network import Network
 from analysis.numerics import at_least_float32
+from convzoo.checks import choice
 
 Pool = Literal["max", "mean"]
 POOLS = ("max", "mean")
@@ -21,7 +21,7 @@ POOLS = ("max", "mean")
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """A layer that is known to exist.
+    """One layer of a network.
 
     Attributes:
       path: its whole path.
@@ -36,22 +36,13 @@ class Layer:
     activation: Partial
 
 
-def find_layer(
-    model: nn.Module,
-    variables: Any,
-    images: Any,
-    layer: str,
-    preprocess: Callable[[jax.Array], jax.Array] | None = None,
-    spatial: bool = False,
-) -> Layer:
-    """A layer of a model as a function of images; from shapes alone.
+def find_layer(network: Network, images: Any, layer: str | None, spatial: bool = False) -> Layer:
+    """A layer of a network as a function of images; from shapes alone.
 
     Args:
-      model: a Linen module.
-      variables: its variables.
-      images: (N, H, W, C), those to come, for their shape.
-      layer: a path, or an ending that only one path has.
-      preprocess: what stands between images and the model; None: nothing.
+      network: the model with its variables and preprocessing.
+      images: (N, H, W, C), those to come, or their shape and dtype.
+      layer: a path, or an ending that only one path has; None: the model's output, whose channels are the classes.
       spatial: whether it must have more than one pixel.
 
     Returns:
@@ -61,21 +52,30 @@ def find_layer(
       ValueError: no such layer, or one whose activation is not an array of channels, or lacks spatial extent.
 
     Example:
+      >>> import flax.linen as nn
       >>> model, images = nn.Sequential([nn.Conv(8, (3, 3)), nn.relu]), jnp.ones((1, 6, 6, 3))
-      >>> found = find_layer(model, model.init(jax.random.key(0), images), images, "layers_0")
-      >>> found.height, found.width, found.channels
+      >>> layer = find_layer(Network(model, model.init(jax.random.key(0), images)), images, "layers_0")
+      >>> layer.height, layer.width, layer.channels
       (6, 6, 8)
     """
-    network = Network(model, variables, preprocess)
     one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
-    path = network.find(one, layer)
-    form = network.layers(one)[path]
+    if layer is None:
+        name, form = "the model", jax.eval_shape(execution.call, network.logits_fn, one)
+    else:
+        path = network.find(one, layer)
+        name, form = f"layer {path!r}", network.layers(one)[path]
     if not isinstance(form, jax.ShapeDtypeStruct) or form.ndim < 2 or not jnp.issubdtype(form.dtype, jnp.floating):
-        raise ValueError(f"layer {path!r} gives {checks.form(form)}: expected floats of shape (N, ..., channels)")
+        raise ValueError(f"{name} gives {checks.form(form)}: expected floats of shape (N, ..., channels)")
+    height, width = form.shape[1:3] if form.ndim == 4 else (math.prod(form.shape[1:-1]), 1)
+    if layer is None:
+        return Layer("output", height, width, form.shape[-1], Partial(_output, network))
     if spatial:
         network.spatial_layer(images.shape[1:], path)
-    height, width = form.shape[1:3] if form.ndim == 4 else (math.prod(form.shape[1:-1]), 1)
     return Layer(path, height, width, form.shape[-1], Partial(_activation, network, execution.Static(path)))
+
+
+def _output(network: Network, images: jax.Array) -> jax.Array:
+    return as_maps(network.logits_fn(images))
 
 
 def _activation(network: Network, path: execution.Static, images: jax.Array) -> jax.Array:
@@ -110,7 +110,7 @@ def pooled(layer: Layer, images: Any, pool: Pool = "mean", batch_size: int | Non
     Raises:
       ValueError: another pool.
     """
-    checks.choice("pool", pool, POOLS)
+    choice("pool", pool, POOLS)
     reduce = _largest if pool == "max" else _average
     return np.asarray(execution.in_batches(lambda images: reduce(layer.activation, images), batch_size, images))
 
@@ -123,3 +123,26 @@ def _largest(activation: Partial, images: jax.Array) -> jax.Array:
 @jax.jit
 def _average(activation: Partial, images: jax.Array) -> jax.Array:
     return activation(images).mean((1, 2))
+
+
+def as_channels(channels: int | Sequence[int] | None, layer: Layer) -> np.ndarray:
+    """Numbers of channels that a layer has.
+
+    Args:
+      channels: one channel or several; None: all.
+      layer: of `find_layer`.
+
+    Returns:
+      (K,) integers.
+
+    Raises:
+      ValueError: a channel that it does not have, or no channel at all.
+    """
+    chosen = np.arange(layer.channels) if channels is None else np.atleast_1d(np.asarray(channels))
+    expected = f"expected integers from 0 to {layer.channels - 1}, the channels of {layer.path!r}"
+    if chosen.ndim != 1 or not chosen.size or not np.issubdtype(chosen.dtype, np.integer):
+        raise ValueError(f"channels={channels!r}: {expected}")
+    wrong = chosen[(chosen < 0) | (chosen >= layer.channels)]
+    if wrong.size:
+        raise ValueError(f"channel {wrong[0]}: {expected}")
+    return chosen

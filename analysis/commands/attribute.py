@@ -8,10 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from analysis import checks
 from analysis.attribution.methods import METHODS, explainer
 from analysis.commands import files, options
 from analysis.commands.source import Source
+from convzoo.checks import choice
 
 DEFAULT = ("saliency", "integrated_gradients", "grad_cam", "occlusion")
 
@@ -49,7 +49,7 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
     path = options.figure_path(given, source, "attribute")
     methods = tuple(METHODS) if every else given.method
     for name in methods:
-        checks.choice("method", name, METHODS)
+        choice("method", name, METHODS)
     if given.layer is not None:
         source.network.spatial_layer(source.image_shape, given.layer)
     source = source.chosen(given.images, given.count)

@@ -9,7 +9,8 @@ import numpy as np
 
 from analysis.commands import files, options
 from analysis.commands.source import Source
-from analysis.visualize import inversion, units
+from analysis.features.invert import invert
+from analysis.layers import find_layer
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -44,11 +45,11 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
     model, variables, preprocess = network.model, network.variables, network.preprocess
     layers = given.layers or source.network.depths(source.image_shape, most=6) or (None,)
     for layer in layers:  # all names, before anything is computed
-        units.output_or_layer(model, variables, source.image_shape, layer, preprocess)
+        find_layer(network, source.images, layer)
     rows = [figures.Tile("image", source.images, list(source.names))]
     arrays: dict[str, Any] = {"images": source.images}
     for layer in layers:
-        found = inversion.invert(
+        found = invert(
             model,
             variables,
             source.images,

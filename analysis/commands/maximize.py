@@ -9,7 +9,8 @@ import numpy as np
 
 from analysis.commands import files, options
 from analysis.commands.source import Source
-from analysis.visualize import optimal, units
+from analysis.features.maximize import maximize
+from analysis.layers import find_layer
 
 MOST, COLUMNS = 10, 5
 
@@ -43,9 +44,9 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
     path = options.figure_path(given, source, f"maximize-{given.layer or 'classes'}")
     network = source.network
     model, variables, preprocess = network.model, network.variables, network.preprocess
-    place = units.output_or_layer(model, variables, source.image_shape, given.layer, preprocess)
+    place = find_layer(network, source.images, given.layer)
     channels = given.channels or tuple(range(min(MOST, place.channels)))
-    found = optimal.maximize(
+    found = maximize(
         model,
         variables,
         source.image_shape,

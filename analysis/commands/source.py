@@ -9,6 +9,7 @@ import numpy as np
 
 from analysis import checks, execution
 from analysis.network import Network
+from convzoo.checks import did_you_mean, integer
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Source:
           ValueError: an image that there is not.
         """
         total = len(self.images)
-        checks.positive("count", count)
+        integer("count", count)
         wanted = np.arange(min(count, total)) if indices is None else np.asarray(indices)
         wrong = wanted[(wanted < 0) | (wanted >= total)]
         if wrong.size:
@@ -80,4 +81,4 @@ class Source:
         if text.isdecimal() and int(text) < count:
             return int(text)
         known = f"one of {', '.join(names)}" if 0 < len(names) <= 12 else f"a number from 0 to {count - 1}"
-        raise ValueError(f"target={text!r} is no class{checks.did_you_mean(text, names)}: expected {known}")
+        raise ValueError(f"target={text!r} is no class{did_you_mean(text, names)}: expected {known}")

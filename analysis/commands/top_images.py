@@ -6,8 +6,8 @@ from typing import Any
 
 from analysis.commands import files, options
 from analysis.commands.source import Source
-from analysis.visualize import exemplars
-from analysis.visualize.layer import find_layer
+from analysis.features.top_images import receptive_boxes, top_images
+from analysis.layers import find_layer
 
 MOST = 8
 KEPT = ("channels", "indices", "activations", "positions")
@@ -44,8 +44,8 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
     model, variables, preprocess = network.model, network.variables, network.preprocess
     layer = given.layer or source.network.spatial_layer(source.image_shape)
     path = options.figure_path(given, source, f"top-images-{layer}")
-    place = find_layer(model, variables, source.images, layer, preprocess)
-    top = exemplars.top_images(
+    place = find_layer(network, source.images, layer)
+    top = top_images(
         model,
         variables,
         source.images,
@@ -55,7 +55,7 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
         preprocess,
         given.batch_size,
     )
-    frames = exemplars.receptive_boxes(model, variables, source.images, top, preprocess, given.batch_size)
+    frames = receptive_boxes(model, variables, source.images, top, preprocess, given.batch_size)
     rows = [
         figures.Tile(f"channel {channel}", source.images[indices], _notes(source, indices, values), boxes)
         for channel, indices, values, boxes in zip(top.channels, top.indices, top.activations, frames, strict=True)

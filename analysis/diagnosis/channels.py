@@ -11,8 +11,10 @@ import numpy as np
 from jax.tree_util import Partial
 
 from analysis import checks
-from analysis.visualize.findings import Finding, told
-from analysis.visualize.layer import find_layer
+from analysis.diagnosis.findings import Finding, told
+from analysis.layers import find_layer
+from analysis.network import Network
+from convzoo.checks import integer
 
 CONSTANT = 1e-5
 """A channel is constant if over all images no pixel of it moves by more than this share of the layer's largest
@@ -117,13 +119,13 @@ def channel_report(
 
     References: checkerboards: Odena, Dumoulin & Olah, 2016, doi:10.23915/distill.00003.
     """
-    checks.positive("batch_size", batch_size)
+    integer("batch_size", batch_size)
     images = checks.as_images(images)
     if len(images) < 2:
         raise ValueError(
             "one image: expected at least two, since a channel that no image changes is found by comparing"
         )
-    place = find_layer(model, variables, images, layer, preprocess)
+    place = find_layer(Network(model, variables, preprocess), images, layer)
     key = jax.random.key(0) if key is None else key
 
     first = _Sums()

@@ -12,7 +12,9 @@ import jax
 import numpy as np
 
 from analysis import checks
-from analysis.visualize.layer import find_layer, pooled
+from analysis.layers import find_layer, pooled
+from analysis.network import Network
+from convzoo.checks import integer
 
 SPECIALIZED = 1 / 3
 """Selectivity from which a channel counts as a class's own: it answers its class twice as strongly as the others."""
@@ -86,7 +88,7 @@ def specialization(
       [1.0]
     """
     images = checks.as_images(images)
-    place = find_layer(model, variables, images, layer, preprocess)
+    place = find_layer(Network(model, variables, preprocess), images, layer)
     labels = _classes(labels, len(images))
     values = pooled(place, images, "mean", batch_size)
     selectivity = class_selectivity(values, labels)
@@ -161,7 +163,7 @@ def class_information(values: Any, labels: Any, bins: int = 10) -> np.ndarray:
       [1.0]
     """
     values, labels = _table(values, labels)
-    checks.positive("bins", bins)
+    integer("bins", bins)
     return np.array([_information(column, labels, bins) for column in values.T])
 
 

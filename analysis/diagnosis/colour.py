@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis import checks
-from analysis.visualize.kernels import as_kernel
+from analysis.diagnosis.kernels import as_kernel
+from convzoo.checks import integer
 
 CERTAIN = 3.0
 """Standard errors by which the ranks of two groups must differ to say so; chance does it once in 370 times."""
@@ -73,7 +73,7 @@ def colour_selectivity(kernel: Any, groups: int = 1) -> ColourSelectivity:
       [0.0, 1.0]
     """
     kernel = as_kernel(kernel)
-    checks.positive("groups", groups)
+    integer("groups", groups)
     if kernel.shape[2] != 3:
         raise ValueError(f"a kernel of shape {kernel.shape}: expected (k_h, k_w, 3, F), filters that see colours")
     if kernel.shape[3] % groups:

@@ -10,10 +10,10 @@ import jax
 import numpy as np
 
 from analysis import checks, execution
-from analysis.visualize.activations import ChannelReport
-from analysis.visualize.exemplars import TopImages, as_channels, check_shown
-from analysis.visualize.kernels import KernelReport, as_kernel
-from analysis.visualize.layer import find_layer
+from analysis.diagnosis.channels import ChannelReport
+from analysis.diagnosis.kernels import KernelReport, as_kernel
+from analysis.layers import as_channels, find_layer
+from analysis.network import Network
 
 if TYPE_CHECKING:  # matplotlib is slow to import
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ def activation_figure(
     image = checks.as_images(image)
     if len(image) != 1:
         raise ValueError(f"{len(image)} images: expected one, since every channel has its own tile")
-    place = find_layer(model, variables, image, layer, preprocess, spatial=True)
+    place = find_layer(Network(model, variables, preprocess), image, layer, spatial=True)
     chosen = as_channels(channels, place)
     maps = np.moveaxis(np.asarray(execution.call(place.activation, image))[0], -1, 0)
     saturation, signed = draw.limit(maps), bool((maps < 0).any())
@@ -94,41 +94,6 @@ def kernel_figure(kernel: Any, report: KernelReport | None = None) -> Figure:
     largest = abs(kernel).max((0, 1, 2))
     tiles = np.moveaxis(0.5 + 0.5 * kernel / np.where(largest > 0, largest, 1), -1, 0)
     return draw.mosaic(tiles, notes=_notes(report, np.arange(len(tiles))), side=0.5)
-
-
-def exemplar_figure(images: Any, top: TopImages, names: Sequence[str] | None = None, boxes: Any = None) -> Figure:
-    """The images that excite channels most, a row each.
-
-    Args:
-      images: (N, H, W, C) the data set that `top` was made from.
-      top: of `top_images`.
-      names: (N,) what to write under each image of the data set, such as its class; None: nothing.
-      boxes: (K, count, 4) of `receptive_boxes`, framed; None: no frames.
-
-    Returns:
-      A figure; the titles are channel and activation.
-
-    Raises:
-      ValueError: fewer images than `top` was made from.
-
-    Example:
-      >>> zero = np.zeros((1, 1), int)
-      >>> top = TopImages("stem", channels=zero[0], indices=zero, activations=zero, positions=zero)
-      >>> exemplar_figure(np.zeros((1, 8, 8, 1)), top).axes[0].texts[0].get_text()
-      '0: 0'
-    """
-    from analysis import draw
-
-    images, indices = np.asarray(images), top.indices.ravel()
-    check_shown(images, top)
-    titles = [
-        f"{channel}: {value:.3g}"
-        for channel, values in zip(top.channels, top.activations, strict=True)
-        for value in values
-    ]
-    notes = {} if names is None else {at: str(names[index]) for at, index in enumerate(indices)}
-    frames = None if boxes is None else np.asarray(boxes).reshape(-1, 4)
-    return draw.mosaic(images[indices], titles, notes, top.indices.shape[1], frames)
 
 
 def _notes(report: ChannelReport | KernelReport | None, shown: np.ndarray) -> dict[int, str]:

@@ -10,12 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import checks, execution, taps
-from analysis.visualize.activations import ChannelReport, channel_report
-from analysis.visualize.exemplars import chance_purity, class_purity
-from analysis.visualize.findings import Finding, told
-from analysis.visualize.kernels import KernelReport, kernel_of, kernel_report
-from analysis.visualize.layer import find_layer, pooled
+from analysis import checks, execution
+from analysis.diagnosis.channels import ChannelReport, channel_report
+from analysis.diagnosis.findings import Finding, told
+from analysis.diagnosis.kernels import KernelReport, kernel_of, kernel_report
+from analysis.diagnosis.purity import chance_purity, class_purity
+from analysis.layers import find_layer, pooled
+from analysis.network import Network
+from convzoo.checks import integer
 
 MEMORISED = 0.5
 """Share of what is known of the training set that does not carry over, from which it is called memorised. A network
@@ -162,8 +164,9 @@ def health(
       >>> [finding.kind for finding in found.findings], found.held_out.accuracy
       (['dead', 'dead'], 1.0)
     """
-    logits_fn, images, labels = checks.inputs(taps.logits_fn(model, variables, preprocess), images, labels)
-    checks.positive("count", count)
+    network = Network(model, variables, preprocess)
+    logits_fn, images, labels = checks.inputs(network.logits_fn, images, labels)
+    integer("count", count)
     if count > len(images):
         raise ValueError(f"count={count} is more than the {len(images)} images there are")
     if isinstance(layers, str):
@@ -172,10 +175,10 @@ def health(
         if not isinstance(trained_on, tuple | list) or len(trained_on) != 2:
             raise ValueError(f"trained_on is of type {type(trained_on).__name__}: expected a pair (images, labels)")
         trained_on = checks.inputs(logits_fn, *trained_on)[1:]
-    forms = taps.list(model, variables, taps.input_form(images, preprocess))
+    forms = network.layers(images)
     if layers is None:
         layers = [path for path, form in forms.items() if "/" not in path and _is_rows(form)][:-1]
-    places = [find_layer(model, variables, images, layer, preprocess) for layer in layers]
+    places = [find_layer(network, images, layer) for layer in layers]
     if not places:
         raise ValueError(f"{type(model).__name__} has no direct children but the logits: give layers=")
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from flax.traverse_util import flatten_dict
 
-from analysis import checks
-from analysis.visualize.findings import Finding, told
+from analysis.diagnosis.findings import Finding, told
+from convzoo.checks import did_you_mean
 
 DEAD = 1e-3
 """A filter is dead below this share of the largest norm. Weakest living filter of the trained networks below: 0.014;
@@ -146,7 +146,7 @@ def kernel_of(variables: Any, layer: str) -> tuple[str, Any]:
         path for path in found if path.endswith(f"/{layer}") or f"/{layer}/" in f"/{path}"
     ]
     if len(matches) != 1:
-        near = checks.did_you_mean(layer, found)
+        near = did_you_mean(layer, found)
         raise ValueError(f"no single kernel at {layer!r}{near}; there are: {', '.join(matches or found)}")
     return matches[0], found[matches[0]]
 

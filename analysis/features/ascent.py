@@ -13,8 +13,9 @@ import numpy as np
 import optax
 
 from analysis import checks, execution
-from analysis.visualize import transforms
-from analysis.visualize.parametrization import Fourier, Parametrization, Pixels
+from analysis.features import transforms
+from analysis.features.parametrizations import Fourier, Parametrization, Pixels
+from convzoo.checks import choice, integer
 
 ADAM = optax.scale_by_adam()
 HISTORY = 1024
@@ -54,12 +55,12 @@ def plan(
       ValueError: a parametrization that is unknown, functions that are none, or numbers out of range.
     """
     if not isinstance(parametrization, Parametrization):
-        checks.choice("parametrization", parametrization, PARAMETRIZATIONS)
+        choice("parametrization", parametrization, PARAMETRIZATIONS)
         parametrization = PARAMETRIZATIONS[parametrization]
     for name, functions in (("transforms", transforms), ("regularizers", regularizers)):
         if not isinstance(functions, Sequence) or not all(map(callable, functions)):
             raise ValueError(f"{name}={functions!r}: expected a sequence of functions")
-    checks.positive("steps", steps)
+    integer("steps", steps)
     if checks.is_concrete(first) and not 0 < first < np.inf:
         raise ValueError(f"learning_rate={first!r}: expected a positive number")
     # A function becomes a pytree; a regularizer of ours is one already.

@@ -12,11 +12,13 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from analysis import checks, execution
-from analysis.visualize import ascent
-from analysis.visualize.optimal import Maximized
-from analysis.visualize.parametrization import Parametrization
-from analysis.visualize.transforms import Transform, robust
-from analysis.visualize.units import as_they_are, output_or_layer
+from analysis.features import ascent
+from analysis.features.maximize import Maximized
+from analysis.features.parametrizations import Parametrization
+from analysis.features.transforms import Transform, robust
+from analysis.features.units import as_they_are
+from analysis.layers import find_layer
+from analysis.network import Network
 
 
 def caricature(
@@ -71,13 +73,13 @@ def caricature(
         raise ValueError(f"power={power!r}: expected a number that is not negative")
     transforms = robust(*images.shape[1:3]) if transforms is None else transforms
     plan = ascent.plan(parametrization, transforms, regularizers, steps, learning_rate, learning_rate)
-    features = output_or_layer(model, variables, images.shape[1:], layer, preprocess).activation
+    features = find_layer(Network(model, variables, preprocess), images, layer).activation
     keys = checks.keys(key, len(images))
 
     def batch(images, keys):
         objective = Partial(execution.Static(_resemblance), features, jnp.asarray(images), jnp.float32(power))
-        found, history = ascent.climb(objective, plan, keys, images.shape[1:])
-        return Maximized(found, execution.call(objective, found), history)
+        climbed, history = ascent.climb(objective, plan, keys, images.shape[1:])
+        return Maximized(climbed, execution.call(objective, climbed), history)
 
     return execution.in_batches(batch, batch_size, images, keys)
 

@@ -1,4 +1,4 @@
-"""Figures behind the pictures: what each depth keeps, and how good a maximised image is."""
+"""Measures of maximised images: against all images of a data set, and of their total variation."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -8,59 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import checks, execution, taps
-from analysis.visualize import ascent
-from analysis.visualize.inversion import NATURAL, Inversion, invert
-from analysis.visualize.layer import pooled
-from analysis.visualize.optimal import maximize
-from analysis.visualize.parametrization import Parametrization
-from analysis.visualize.regularizers import TotalVariation
-from analysis.visualize.transforms import Transform
-from analysis.visualize.units import channels_of, output_or_layer, unit
+from analysis import checks, execution
+from analysis.features import ascent
+from analysis.features.maximize import maximize
+from analysis.features.parametrizations import Parametrization
+from analysis.features.regularizers import TotalVariation
+from analysis.features.transforms import Transform
+from analysis.features.units import channels_of, unit
+from analysis.layers import find_layer, pooled
+from analysis.network import Network
 
 Preprocess = Callable[[jax.Array], jax.Array]
-
-
-def inversion_by_depth(
-    model: nn.Module,
-    variables: Any,
-    images: Any,
-    preprocess: Preprocess | None = None,
-    layers: Sequence[str] | None = None,
-    regularizers: Sequence[Callable[[jax.Array], jax.Array]] = NATURAL,
-    steps: int = 400,
-    key: jax.Array | None = None,
-    batch_size: int | None = None,
-) -> dict[str, Inversion]:
-    """Feature inversion at every stage: the deeper, the less detail is kept.
-
-    Args:
-      model, variables, images, preprocess, regularizers, steps, key, batch_size: as in `analysis.invert`.
-      layers: in the order wanted; None: the model's own children, such as stem, stages and head.
-
-    Returns:
-      An `Inversion` for each layer by its name.
-
-    Raises:
-      ValueError: as in `analysis.invert`.
-
-    Example:
-      >>> import jax.numpy as jnp
-      >>> model, images = nn.Sequential([nn.Conv(2, (1, 1)), nn.Conv(1, (1, 1))]), jnp.full((1, 2, 2, 2), 0.25)
-      >>> variables = model.init(jax.random.key(0), images)
-      >>> [*inversion_by_depth(model, variables, images, key=jax.random.key(0), steps=2)]
-      ['layers_0', 'layers_1']
-    """
-    images = checks.as_images(images)
-    if layers is None:
-        inputs = taps.input_form(images, preprocess)
-        layers = [path for path in taps.list(model, variables, inputs) if "/" not in path]
-    return {
-        layer: invert(
-            model, variables, images, layer, preprocess, regularizers, steps=steps, key=key, batch_size=batch_size
-        )
-        for layer in layers
-    }
 
 
 class Beyond(NamedTuple):
@@ -110,17 +68,16 @@ def beyond_data(
     """
     images = checks.as_images(images)
     chosen = np.asarray(channels)
-    seen = pooled(output_or_layer(model, variables, images.shape[1:], layer, preprocess), images)
+    values = pooled(find_layer(Network(model, variables, preprocess), images, layer), images)
 
     def climbed(start):
         return maximize(model, variables, start, layer, chosen, preprocess, steps=steps, key=key, batch_size=batch_size)
 
-    found = climbed(images.shape[1:])
-    reached, best = np.asarray(found.activation), seen.argmax(0)[chosen]
+    reached, best = np.asarray(climbed(images.shape[1:]).activation), values.argmax(0)[chosen]
     silent = reached == 0
     if silent.any():
         reached = np.where(silent, climbed(images[best]).activation, reached)
-    return Beyond(reached, seen[best, chosen], silent)
+    return Beyond(reached, values[best, chosen], silent)
 
 
 class Variation(NamedTuple):
@@ -181,25 +138,25 @@ def variation_at_equal_activation(
       (0.6, 0.0)
     """
     images = checks.as_images(images)
-    layer_found = output_or_layer(model, variables, images.shape[1:], layer, preprocess)
-    wanted = channels_of(channels, layer_found.channels, None)
-    objective, keys = unit(layer_found, None, wanted), checks.keys(key, len(wanted))
-    gray, roughness = jnp.full((len(wanted), *images.shape[1:]), 0.5), TotalVariation(1.0, beta=1.0)
+    place = find_layer(Network(model, variables, preprocess), images, layer)
+    chosen = channels_of(channels, place.channels, None)
+    objective, keys = unit(place, None, chosen), checks.keys(key, len(chosen))
+    gray, roughness = jnp.full((len(chosen), *images.shape[1:]), 0.5), TotalVariation(1.0, beta=1.0)
 
     def climbed(form: Parametrization) -> Climbs:
         plans = [ascent.plan(form, transforms, (), steps, rate, rate) for rate in rates]
-        seen = [
+        steps_of = [
             [
                 (execution.call(objective, shown), roughness(shown))
                 for shown in ascent.frames(objective, plan, keys, gray)
             ]
             for plan in plans
         ]
-        return Climbs(*np.moveaxis(np.array(seen), 2, 0))
+        return Climbs(*np.moveaxis(np.array(steps_of), 2, 0))
 
     climbs = {name: climbed(form) for name, form in ascent.PARAMETRIZATIONS.items()}
     levels = {
-        "data": pooled(layer_found, images).max(0)[np.asarray(wanted)],
+        "data": pooled(place, images).max(0)[np.asarray(chosen)],
         "highest": np.minimum(*(one.activation.max((0, 1)) for one in climbs.values())),
     }
     return {

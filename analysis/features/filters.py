@@ -12,9 +12,10 @@ import jax
 import jax.numpy as jnp
 
 from analysis import checks, execution
+from analysis.features.units import channels_of
 from analysis.network import Network
 from analysis.numerics import RESIZE, at_least_float32, entry_of, resized
-from analysis.visualize.units import channels_of
+from convzoo.checks import choice
 
 
 def filter_map(
@@ -62,7 +63,7 @@ def filter_map(
       >>> filter_map(net, variables, jnp.array([[[[0.0], [1.0]]]]), "layers_0", 0).tolist()
       [[[0.0, 1.0]]]
     """
-    checks.choice("resize", resize, RESIZE)
+    choice("resize", resize, RESIZE)
     images = checks.as_images(images)
     network, shape = Network(model, variables, preprocess), images.shape[1:]
     path = network.spatial_layer(shape, layer)

@@ -12,10 +12,12 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from analysis import checks, execution
-from analysis.visualize import ascent
-from analysis.visualize.parametrization import Parametrization, Pixels
-from analysis.visualize.regularizers import AlphaNorm, TotalVariation
-from analysis.visualize.units import as_they_are, output_or_layer
+from analysis.features import ascent
+from analysis.features.parametrizations import Parametrization, Pixels
+from analysis.features.regularizers import AlphaNorm, TotalVariation
+from analysis.features.units import as_they_are
+from analysis.layers import find_layer
+from analysis.network import Network
 
 NATURAL = (TotalVariation(3.0, beta=2.0), AlphaNorm(1e-3, alpha=6.0))
 """Smooth, and rarely black or white."""
@@ -70,7 +72,7 @@ def invert(
         `DenoisingPrior` learned from images, or any such function.
       steps: of gradient descent.
       learning_rate: of Adam at the first step, in the coordinates of the parametrization.
-      parametrization: `"pixels"`, `"fourier"`, or an instance (`analysis.visualize.parametrization`).
+      parametrization: `"pixels"`, `"fourier"`, or an instance (`analysis.features.parametrizations`).
       start: (N, H, W, C) floats in [0, 1] to start at; None: the parametrization's noise.
       key: from `jax.random.key`; image i uses `fold_in(key, i)`.
       batch_size: images held at once; None: all.
@@ -90,19 +92,59 @@ def invert(
     """
     images = checks.as_images(images)
     plan = ascent.plan(parametrization, (), regularizers, steps, learning_rate, 0.0)
-    features = output_or_layer(model, variables, images.shape[1:], layer, preprocess).activation
+    features = find_layer(Network(model, variables, preprocess), images, layer).activation
     keys = checks.keys(key, len(images))
     start = same_shape("start", start, images)
 
     def batch(images, keys, start):
         target = execution.call(features, jnp.asarray(images))
         objective = Partial(execution.Static(_match), features, target)
-        found, history = ascent.climb(objective, plan, keys, images.shape[1:] if start is None else start)
-        feature_error = jnp.sqrt(-execution.call(objective, found))
-        pixel_error, detail = _compare(found, jnp.asarray(images))
-        return Inversion(found, feature_error, pixel_error, detail, -history)
+        rebuilt, history = ascent.climb(objective, plan, keys, images.shape[1:] if start is None else start)
+        feature_error = jnp.sqrt(-execution.call(objective, rebuilt))
+        pixel_error, detail = _compare(rebuilt, jnp.asarray(images))
+        return Inversion(rebuilt, feature_error, pixel_error, detail, -history)
 
     return execution.in_batches(batch, batch_size, images, keys, start)
+
+
+def inversion_by_depth(
+    model: nn.Module,
+    variables: Any,
+    images: Any,
+    preprocess: Callable[[jax.Array], jax.Array] | None = None,
+    layers: Sequence[str] | None = None,
+    regularizers: Sequence[Callable[[jax.Array], jax.Array]] = NATURAL,
+    steps: int = 400,
+    key: jax.Array | None = None,
+    batch_size: int | None = None,
+) -> dict[str, Inversion]:
+    """Feature inversion at every stage: the deeper, the less detail is kept.
+
+    Args:
+      model, variables, images, preprocess, regularizers, steps, key, batch_size: as in `analysis.invert`.
+      layers: in the order wanted; None: the model's own children, such as stem, stages and head.
+
+    Returns:
+      An `Inversion` for each layer by its name.
+
+    Raises:
+      ValueError: as in `analysis.invert`.
+
+    Example:
+      >>> model, images = nn.Sequential([nn.Conv(2, (1, 1)), nn.Conv(1, (1, 1))]), jnp.full((1, 2, 2, 2), 0.25)
+      >>> variables = model.init(jax.random.key(0), images)
+      >>> [*inversion_by_depth(model, variables, images, key=jax.random.key(0), steps=2)]
+      ['layers_0', 'layers_1']
+    """
+    images = checks.as_images(images)
+    if layers is None:
+        layers = [path for path in Network(model, variables, preprocess).layers(images) if "/" not in path]
+    return {
+        layer: invert(
+            model, variables, images, layer, preprocess, regularizers, steps=steps, key=key, batch_size=batch_size
+        )
+        for layer in layers
+    }
 
 
 def same_shape(name: str, images: Any, others: Any) -> Any:
@@ -120,13 +162,13 @@ def same_shape(name: str, images: Any, others: Any) -> Any:
 
 
 @jax.jit
-def _compare(found, images):
+def _compare(rebuilt, images):
     """Error and correlation of pixels, (N,) each."""
     axes = (1, 2, 3)
-    ours, theirs = (pixels - pixels.mean(axes, keepdims=True) for pixels in (found, images))
+    ours, theirs = (pixels - pixels.mean(axes, keepdims=True) for pixels in (rebuilt, images))
     energy = (ours**2).sum(axes) * (theirs**2).sum(axes)
     correlation = jnp.where(energy > 0, (ours * theirs).sum(axes) / jnp.sqrt(jnp.where(energy > 0, energy, 1)), 0)
-    return jnp.sqrt(((found - images) ** 2).mean(axes)), correlation
+    return jnp.sqrt(((rebuilt - images) ** 2).mean(axes)), correlation
 
 
 def _match(features, target, images, look=as_they_are):

@@ -12,10 +12,12 @@ import jax
 import numpy as np
 
 from analysis import checks, execution
-from analysis.visualize import ascent
-from analysis.visualize.parametrization import Fourier, Parametrization, Pixels
-from analysis.visualize.transforms import Transform, robust
-from analysis.visualize.units import Position, channels_of, output_or_layer, unit
+from analysis.features import ascent
+from analysis.features.parametrizations import Fourier, Parametrization, Pixels
+from analysis.features.transforms import Transform, robust
+from analysis.features.units import Position, channels_of, unit
+from analysis.layers import find_layer
+from analysis.network import Network
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "robust": {"parametrization": Fourier(), "steps": 512, "learning_rate": 0.05, "transforms": None},
@@ -78,10 +80,10 @@ def maximize(
       position: None: the mean over all positions; (row, column) of one neuron in A; `"center"`: the middle one.
       steps: of gradient ascent.
       learning_rate: of Adam, in the coordinates of the parametrization.
-      parametrization: `"fourier"`, `"pixels"`, or an instance (`analysis.visualize.parametrization`).
-      transforms: (key, image) → image functions (`analysis.visualize.transforms`); None: jitter, scale and
+      parametrization: `"fourier"`, `"pixels"`, or an instance (`analysis.features.parametrizations`).
+      transforms: (key, image) → image functions (`analysis.features.transforms`); None: jitter, scale and
         rotation in proportion to the image; (): none.
-      regularizers: images → (N,) penalties (`analysis.visualize.regularizers`), in units of the activation.
+      regularizers: images → (N,) penalties (`analysis.features.regularizers`), in units of the activation.
       key: from `jax.random.key`; image i uses `fold_in(key, i)`.
       batch_size: images held at once; None: all.
 
@@ -105,17 +107,17 @@ def maximize(
     start, shape = _start(start)
     transforms = robust(*shape[:2]) if transforms is None else transforms
     plan = ascent.plan(parametrization, transforms, regularizers, steps, learning_rate, learning_rate)
-    found = output_or_layer(model, variables, shape, layer, preprocess)
-    wanted = channels_of(channels, found.channels, None if start is None else len(start))
-    unit(found, position, wanted)
-    keys = checks.keys(key, len(wanted))
+    place = find_layer(Network(model, variables, preprocess), jax.ShapeDtypeStruct((1, *shape), np.float32), layer)
+    chosen = channels_of(channels, place.channels, None if start is None else len(start))
+    unit(place, position, chosen)  # a position outside is refused before anything is computed
+    keys = checks.keys(key, len(chosen))
 
     def batch(channels, keys, start):
-        objective = unit(found, position, channels)
+        objective = unit(place, position, channels)
         images, history = ascent.climb(objective, plan, keys, shape if start is None else start)
         return Maximized(images, execution.call(objective, images), history)
 
-    return execution.in_batches(batch, batch_size, wanted, keys, start)
+    return execution.in_batches(batch, batch_size, chosen, keys, start)
 
 
 def _start(start: Any) -> tuple[Any, tuple[int, ...]]:

@@ -15,6 +15,7 @@ import optax
 from jax.tree_util import Partial
 
 from analysis import checks, execution
+from convzoo.checks import integer
 
 
 class Denoiser(nn.Module):
@@ -112,8 +113,8 @@ def learn_denoiser(
       (4, 6, 6, 1)
     """
     images = jnp.asarray(checks.as_images(images))
-    checks.positive("steps", steps)
-    checks.positive("batch_size", lesson.batch_size)
+    integer("steps", steps)
+    integer("batch_size", lesson.batch_size)
     if not 0 < lesson.noise <= 1:
         raise ValueError(f"noise={lesson.noise!r}: expected a standard deviation of pixel values, in (0, 1]")
     start, key = jax.random.split(key)

@@ -3,9 +3,11 @@
 Reference: Zeiler & Fergus, 2013, arXiv:1311.2901.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flax.linen as nn
 import jax
@@ -14,7 +16,12 @@ import numpy as np
 from jax.tree_util import Partial
 
 from analysis import checks, execution
-from analysis.visualize.layer import Layer, find_layer
+from analysis.layers import as_channels, find_layer
+from analysis.network import Network
+from convzoo.checks import integer
+
+if TYPE_CHECKING:  # matplotlib is slow to import
+    from matplotlib.figure import Figure
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,10 +81,10 @@ def top_images(
       [[1, 2]]
     """
     images = checks.as_images(images)
-    checks.positive("count", count)
+    integer("count", count)
     if count > len(images):
         raise ValueError(f"count={count} is more than the {len(images)} images there are")
-    place = find_layer(model, variables, images, layer, preprocess)
+    place = find_layer(Network(model, variables, preprocess), images, layer)
     chosen = as_channels(channels, place)
     values, places = execution.in_batches(
         lambda images: _strongest(place.activation, images, chosen), batch_size, images
@@ -127,7 +134,7 @@ def receptive_boxes(
     """
     images = checks.as_images(images)
     check_shown(images, top)
-    place = find_layer(model, variables, images, top.layer, preprocess)
+    place = find_layer(Network(model, variables, preprocess), images, top.layer)
     shape = top.indices.shape
     boxes = execution.in_batches(
         lambda index, neuron, channel: _touched(place.activation, images[index], neuron, channel),
@@ -143,22 +150,6 @@ def check_shown(images: Any, top: TopImages) -> None:
     """Refuse a data set that has fewer images than top images were chosen from."""
     if len(images) <= top.indices.max():
         raise ValueError(f"image {top.indices.max()} is among the top images, but there are {len(images)}")
-
-
-def as_channels(channels: int | Sequence[int] | None, layer: Layer) -> np.ndarray:
-    """Numbers of channels that a layer has.
-
-    Raises:
-      ValueError: a channel that it does not have, or none at all.
-    """
-    chosen = np.arange(layer.channels) if channels is None else np.atleast_1d(np.asarray(channels))
-    expected = f"expected integers from 0 to {layer.channels - 1}, the channels of {layer.path!r}"
-    if chosen.ndim != 1 or not chosen.size or not np.issubdtype(chosen.dtype, np.integer):
-        raise ValueError(f"channels={channels!r}: {expected}")
-    wrong = chosen[(chosen < 0) | (chosen >= layer.channels)]
-    if wrong.size:
-        raise ValueError(f"channel {wrong[0]}: {expected}")
-    return chosen.astype(np.int32)
 
 
 @jax.jit
@@ -187,76 +178,36 @@ def _touched(activation: Partial, images: jax.Array, places: jax.Array, channels
     return jnp.stack([top, left, bottom, right], -1)
 
 
-def class_purity(labels: Any, indices: Any) -> np.ndarray:
-    """How alike the classes of a channel's top images are: the share of the most frequent one.
-
-    To be read against `chance_purity`: nine of ten equal classes drawn blindly have a purity of 0.29.
+def exemplar_figure(images: Any, top: TopImages, names: Sequence[str] | None = None, boxes: Any = None) -> Figure:
+    """The images that excite channels most, a row each.
 
     Args:
-      labels: (N,) the class of each image of the data set.
-      indices: (K, count) images of each channel, `TopImages.indices`.
+      images: (N, H, W, C) the data set that `top` was made from.
+      top: of `top_images`.
+      names: (N,) what to write under each image of the data set, such as its class; None: nothing.
+      boxes: (K, count, 4) of `receptive_boxes`, framed; None: no frames.
 
     Returns:
-      (K,) in [1 / count, 1].
+      A figure; the titles are channel and activation.
 
     Raises:
-      ValueError: labels or indices of another form, or indices that there are no labels for.
+      ValueError: fewer images than `top` was made from.
 
     Example:
-      >>> class_purity([3, 3, 5, 7], [[0, 1, 2, 3], [0, 1, 0, 1]]).tolist()
-      [0.5, 1.0]
+      >>> zero = np.zeros((1, 1), int)
+      >>> top = TopImages("stem", channels=zero[0], indices=zero, activations=zero, positions=zero)
+      >>> exemplar_figure(np.zeros((1, 8, 8, 1)), top).axes[0].texts[0].get_text()
+      '0: 0'
     """
-    labels, indices = _whole("labels", labels, 1), _whole("indices", indices, 2)
-    if indices.min() < 0 or indices.max() >= len(labels):
-        raise ValueError(f"indices span [{indices.min()}, {indices.max()}]: expected those of {len(labels)} labels")
-    _, numbers = np.unique(labels, return_inverse=True)
-    classes = numbers[indices]
-    return np.array([np.bincount(row).max() for row in classes]) / indices.shape[1]
+    from analysis import draw
 
-
-def chance_purity(labels: Any, count: int) -> float:
-    r"""The purity to expect of `count` images drawn blindly, with replacement.
-
-    .. math:: \frac1n \operatorname{E} \max_k X_k = \frac1n \sum_{m=0}^{n-1} 1 - P(\max_k X_k \le m), \qquad
-              P(\max_k X_k \le m) = n!\,[z^n] \prod_k \sum_{j=0}^{m} \frac{(p_k z)^j}{j!}
-
-    Args:
-      labels: (N,) the class of each image of the data set, for how frequent the classes are.
-      count: images a channel.
-
-    Returns:
-      The expected share of the most frequent class.
-
-    Raises:
-      ValueError: labels of another form, or a count that is not positive.
-
-    Example:
-      >>> chance_purity([0, 1], 2)
-      0.75
-    """
-    checks.positive("count", count)
-    shares = np.unique(_whole("labels", labels, 1), return_counts=True)[1] / len(np.asarray(labels))
-    powers = np.arange(count + 1)
-    # Each factor is a truncated Poisson distribution of mean p·n, which keeps the numbers near one.
-    logarithms = np.concatenate([[0.0], np.cumsum(np.log(powers[1:]))])
-    missing = 0.0
-    for most in range(count):
-        product = np.ones(1)
-        for share in shares:
-            terms = np.exp(powers * np.log(share * count) - share * count - logarithms)
-            product = np.convolve(product, np.where(powers <= most, terms, 0))[: count + 1]
-        missing += 1 - product[-1:].sum() * (len(product) > count) / _poisson(count)
-    return float(missing / count)
-
-
-def _poisson(count: int) -> float:
-    """The probability of a Poisson variable to hit its mean."""
-    return float(np.exp(count * np.log(count) - count - np.log(np.arange(1, count + 1)).sum()))
-
-
-def _whole(name: str, values: Any, rank: int) -> np.ndarray:
-    array = np.asarray(values)
-    if array.ndim != rank or not array.size or not np.issubdtype(array.dtype, np.integer):
-        form = "(N,)" if rank == 1 else "(K, count)"
-        raise ValueError(f"{name} of shape {array.shape}, {array.dtype}: expected integers of shape {form}")
-    return array
+    images, indices = np.asarray(images), top.indices.ravel()
+    check_shown(images, top)
+    titles = [
+        f"{channel}: {value:.3g}"
+        for channel, values in zip(top.channels, top.activations, strict=True)
+        for value in values
+    ]
+    notes = {} if names is None else {at: str(names[index]) for at, index in enumerate(indices)}
+    frames = None if boxes is None else np.asarray(boxes).reshape(-1, 4)
+    return draw.mosaic(images[indices], titles, notes, top.indices.shape[1], frames)

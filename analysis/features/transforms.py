@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.scipy.ndimage import map_coordinates
 
 from analysis import checks
+from convzoo.checks import integer
 
 Transform = Callable[[jax.Array, jax.Array], jax.Array]
 
@@ -38,7 +39,7 @@ class Jitter:
     fill: float = 0.5
 
     def __post_init__(self):
-        checks.positive("pixels", self.pixels)
+        integer("pixels", self.pixels)
 
     def __call__(self, key: jax.Array, image: jax.Array) -> jax.Array:
         """A shifted image."""

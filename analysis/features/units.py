@@ -1,66 +1,21 @@
 """What to look at inside a model: a channel (the mean over its positions), a neuron (one position) or a class.
 
-Each is an objective of `analysis.visualize.ascent`: (images, look) → (N,), where `look` shows images as the model is
+Each is an objective of `analysis.features.ascent`: (images, look) → (N,), where `look` shows images as the model is
 to see them.
 """
 
-from collections.abc import Callable
 from typing import Any, Literal
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
 
-from analysis import checks, execution, taps
+from analysis import execution
+from analysis.layers import Layer
 from analysis.numerics import entry_of
-from analysis.visualize.layer import Layer, as_maps, find_layer
 
 Position = tuple[int, int] | Literal["center"] | None
-
-
-def output_or_layer(
-    model: nn.Module,
-    variables: Any,
-    shape: tuple[int, ...],
-    layer: str | None,
-    preprocess: Callable[[jax.Array], jax.Array] | None,
-) -> Layer:
-    """A layer, or for None the model's output as one, whose channels are the classes.
-
-    Args:
-      model: a Linen module.
-      variables: its variables.
-      shape: (H, W, C) of the images to come.
-      layer: a path, an ending that only one path has, or None.
-      preprocess: what stands between images and the model; None: nothing.
-
-    Returns:
-      The `analysis.visualize.layer.Layer`.
-
-    Raises:
-      ValueError: as in `find_layer`.
-
-    Example:
-      >>> model, images = nn.Sequential([nn.Conv(8, (3, 3)), nn.relu]), jnp.ones((1, 6, 6, 3))
-      >>> found = output_or_layer(model, model.init(jax.random.key(0), images), (6, 6, 3), None, None)
-      >>> found.height, found.width, found.channels
-      (6, 6, 8)
-    """
-    one = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-    if layer is not None:
-        return find_layer(model, variables, one, layer, preprocess)
-    activation = Partial(execution.Static(_output), taps.logits_fn(model, variables, preprocess))
-    _, height, width, channels = jax.eval_shape(execution.call, activation, one).shape
-    return Layer("output", height, width, channels, activation)
-
-
-def _output(function: Partial, images: jax.Array) -> jax.Array:
-    output = function(images)
-    if not isinstance(output, jax.Array) or output.ndim < 2 or not jnp.issubdtype(output.dtype, jnp.floating):
-        raise ValueError(f"the model gives {checks.form(output)}: expected floats of shape (N, ..., channels)")
-    return as_maps(output)
 
 
 def as_they_are(images: jax.Array) -> jax.Array:
@@ -72,7 +27,7 @@ def unit(layer: Layer, position: Position, channels: jax.Array) -> Partial:
     """The activation of one unit an image.
 
     Args:
-      layer: of `output_or_layer`.
+      layer: of `analysis.layers.find_layer`.
       position: None: the mean over all positions; `"center"`, or a row and a column.
       channels: (N,) integers.
 

@@ -10,14 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import taps
+from analysis.diagnosis.classes import class_information
+from analysis.features.invert import Inversion, invert
+from analysis.features.maximize import maximize
+from analysis.features.top_images import TopImages, receptive_boxes, top_images
+from analysis.layers import find_layer, pooled
 from analysis.numerics import at_least_float32
 from analysis.report.settings import Settings
 from analysis.report.subject import Subject
-from analysis.visualize.exemplars import TopImages, receptive_boxes, top_images
-from analysis.visualize.inversion import Inversion, invert
-from analysis.visualize.layer import find_layer, pooled
-from analysis.visualize.optimal import maximize
-from analysis.visualize.specialization import class_information
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ def dig(subject: Subject, settings: Settings, log: Callable[[str], None]) -> Dep
     wanted: list[int] = []
     for layer in layers:
         log(f"{layer}: channels, their images, and {len(inverted)} images rebuilt")
-        place = find_layer(model, variables, images, layer, preprocess)
+        place = find_layer(network, images, layer)
         information = class_information(pooled(place, images, batch_size=settings.batch_size), labels)
         channels = np.argsort(-information, kind="stable")[: settings.units].tolist()
         count = min(settings.exemplars, len(images))

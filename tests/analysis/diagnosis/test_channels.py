@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.visualize.activations import NOISE, channel_report
+from analysis.diagnosis.channels import NOISE, channel_report
 
 
 class Pass(nn.Module):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analysis.visualize.specialization import class_information, class_selectivity, specialization
+from analysis.diagnosis.classes import class_information, class_selectivity, specialization
 
 LABELS = np.repeat(np.arange(5), 20)
 

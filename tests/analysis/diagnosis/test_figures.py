@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 
 from analysis import draw
-from analysis.visualize.activations import channel_report
-from analysis.visualize.exemplars import receptive_boxes, top_images
-from analysis.visualize.figures import activation_figure, exemplar_figure, kernel_figure
-from analysis.visualize.kernels import kernel_report
+from analysis.diagnosis.channels import channel_report
+from analysis.diagnosis.figures import activation_figure, kernel_figure
+from analysis.diagnosis.kernels import kernel_report
 
 
 def texts(figure):
@@ -36,21 +35,6 @@ def test_filters_are_grey_at_zero():
     assert "dead" in texts(figure)
 
 
-def test_top_images_are_framed_and_named(digits, digits_net, healthy):
-    top = top_images(digits_net, healthy, digits.images, "stage1", [1, 4], count=3)
-    boxes = receptive_boxes(digits_net, healthy, digits.images, top)
-    figure = exemplar_figure(digits.images, top, [f"digit {digit}" for digit in digits.labels], boxes)
-    axes = figure.axes[0]
-    assert len(axes.images) == len(axes.patches) == 6
-    np.testing.assert_array_equal(
-        np.asarray(axes.images[0].get_array())[..., 0], digits.images[top.indices[0, 0], ..., 0]
-    )
-    assert texts(figure)[1] == f"digit {digits.labels[top.indices[0, 0]]}"
-    frame = axes.patches[0]
-    top_, left, bottom, right = boxes[0, 0] * 0.75 / 8
-    np.testing.assert_allclose([frame.get_width(), frame.get_height()], [right - left, bottom - top_])
-
-
 def test_bad_input(digits, digits_net, healthy):
     with pytest.raises(ValueError, match="2 images: expected one"):
         activation_figure(digits_net, healthy, digits.images[:2], "stage1")
@@ -60,8 +44,5 @@ def test_bad_input(digits, digits_net, healthy):
         activation_figure(digits_net, healthy, digits.images[:1], "stage1", 8)
     with pytest.raises(ValueError, match="a kernel over 16 channels is no picture"):
         kernel_figure(np.ones((3, 3, 16, 4)))
-    top = top_images(digits_net, healthy, digits.images[:30], "stage1", 0)
-    with pytest.raises(ValueError, match="is among the top images, but there are 2"):
-        exemplar_figure(digits.images[:2], top)
     with pytest.raises(ValueError, match="1 titles for 2 images"):
         draw.mosaic(np.zeros((2, 4, 4, 1)), ["a"])

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis.visualize.findings import Finding, told
-from analysis.visualize.health import Knowledge, _judge, health
-from analysis.visualize.kernels import kernel_report
+from analysis.diagnosis.findings import Finding, told
+from analysis.diagnosis.health import Knowledge, _judge, health
+from analysis.diagnosis.kernels import kernel_report
 
 
 def kinds(found):

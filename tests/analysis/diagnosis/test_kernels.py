@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import zoo
-from analysis.visualize.colour import colour_selectivity
-from analysis.visualize.kernels import kernel_of, kernel_report
+from analysis.diagnosis.colour import colour_selectivity
+from analysis.diagnosis.kernels import kernel_of, kernel_report
 
 BOARD = (-1.0) ** np.add.outer(np.arange(3), np.arange(3))
 

@@ -5,18 +5,10 @@ import numpy as np
 import pytest
 
 from analysis import taps
-from analysis.visualize import evidence
+from analysis.features import evidence
 from tests.studies import seeing_inside
 
 KEY = jax.random.key(0)
-
-
-def test_every_child_is_inverted_in_order(small, variables, images):
-    found = evidence.inversion_by_depth(small(), variables, images[:2], steps=2, key=KEY)
-    assert [*found] == ["stage1", "stage2", "head"]
-    assert all(one.images.shape == (2, 6, 8, 2) for one in found.values())
-    chosen = evidence.inversion_by_depth(small(), variables, images[:2], layers=["head"], steps=2, key=KEY)
-    np.testing.assert_array_equal(chosen["head"].images, found["head"].images)
 
 
 def test_data_are_searched_for_the_largest_activation(small, variables, images):

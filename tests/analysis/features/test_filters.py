@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis import taps
-from analysis.visualize.filters import filter_map
+from analysis.features.filters import filter_map
 
 
 def test_at_its_own_layer_it_is_the_filters_activation(small, variables, images):

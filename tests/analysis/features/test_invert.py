@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.visualize.inversion import invert
-from analysis.visualize.parametrization import Pixels
-from analysis.visualize.prior import Denoiser, DenoisingPrior, Lesson, learn_denoiser
-from analysis.visualize.regularizers import AlphaNorm, TotalVariation
+from analysis.features.invert import inversion_by_depth, invert
+from analysis.features.parametrizations import Pixels
+from analysis.features.prior import Denoiser, DenoisingPrior, Lesson, learn_denoiser
+from analysis.features.regularizers import AlphaNorm, TotalVariation
 
 KEY = jax.random.key(0)
 
@@ -140,3 +140,11 @@ def test_the_gradient_of_a_prior_is_what_the_denoiser_takes_away():
 def test_lessons_that_cannot_be_taught_are_refused(stripes, changes, message):
     with pytest.raises(ValueError, match=message):
         learn_denoiser(stripes, KEY, **changes)
+
+
+def test_every_child_is_inverted_in_order(small, variables, images):
+    found = inversion_by_depth(small(), variables, images[:2], steps=2, key=KEY)
+    assert [*found] == ["stage1", "stage2", "head"]
+    assert all(one.images.shape == (2, 6, 8, 2) for one in found.values())
+    chosen = inversion_by_depth(small(), variables, images[:2], layers=["head"], steps=2, key=KEY)
+    np.testing.assert_array_equal(chosen["head"].images, found["head"].images)

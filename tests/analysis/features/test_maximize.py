@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis.visualize import ascent
-from analysis.visualize.caricature import caricature
-from analysis.visualize.optimal import SETTINGS, maximize
-from analysis.visualize.parametrization import Fourier, Pixels
-from analysis.visualize.regularizers import AlphaNorm
+from analysis.features import ascent
+from analysis.features.caricature import caricature
+from analysis.features.maximize import SETTINGS, maximize
+from analysis.features.parametrizations import Fourier, Pixels
+from analysis.features.regularizers import AlphaNorm
 
 KEY = jax.random.key(0)
 SHAPE = (6, 8, 2)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.visualize.parametrization import COLOR, Fourier, Pixels, hartley
+from analysis.features.parametrizations import COLOR, Fourier, Pixels, hartley
 
 
 def image(shape, seed=0):

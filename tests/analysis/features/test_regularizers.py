@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.visualize.regularizers import AlphaNorm, TotalVariation
+from analysis.features.regularizers import AlphaNorm, TotalVariation
 
 STEP = jnp.array([[0.0, 0.0, 0.3], [0.0, 0.0, 0.3], [0.4, 0.4, 0.3]])[None, :, :, None]
 

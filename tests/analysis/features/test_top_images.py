@@ -1,12 +1,10 @@
-import itertools
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis.visualize.exemplars import chance_purity, class_purity, receptive_boxes, top_images
+from analysis.features.top_images import exemplar_figure, receptive_boxes, top_images
 
 
 class Window(nn.Module):
@@ -105,54 +103,26 @@ def test_bad_images(digits_net, healthy):
             top_images(digits_net, healthy, np.full((9, 8, 8, 1), value, np.float32), "stage1")
 
 
-def test_class_purity():
-    labels = [0, 0, 0, 7, 7, 2]
-    np.testing.assert_allclose(class_purity(labels, [[0, 1, 2], [0, 3, 5], [3, 4, 0]]), [1, 1 / 3, 2 / 3])
-
-
-@pytest.mark.parametrize(("labels", "count"), [([0, 1], 3), ([0, 0, 1, 2], 4), ([5, 5, 5], 2), ([0, 1, 2, 3], 5)])
-def test_chance_purity_against_all_draws(labels, count):
-    draws = itertools.product(labels, repeat=count)
-    expected = np.mean([max(draw.count(label) for label in set(draw)) / count for draw in draws])
-    np.testing.assert_allclose(chance_purity(labels, count), expected, rtol=1e-9)
-
-
-def test_chance_purity_of_many_classes_and_draws():
-    rng = np.random.default_rng(0)
-    sampled = np.mean([np.bincount(rng.integers(0, 10, 100)).max() for _ in range(4000)]) / 100
-    np.testing.assert_allclose(chance_purity(np.arange(10), 100), sampled, atol=2e-3)
-    np.testing.assert_allclose(chance_purity(np.arange(1000), 1), 1)
-
-
-@pytest.mark.parametrize(
-    ("labels", "indices", "message"),
-    [
-        ([0, 1], [[0, 2]], r"indices span \[0, 2\]: expected those of 2 labels"),
-        ([0, 1], [0, 1], r"indices of shape \(2,\)"),
-        ([0.0, 1.0], [[0]], "labels of shape .*float64"),
-        (["a"], [[0]], "expected integers"),
-    ],
-)
-def test_bad_purity(labels, indices, message):
-    with pytest.raises(ValueError, match=message):
-        class_purity(labels, indices)
-
-
-def test_late_layers_are_purer_than_the_first(digits, digits_net, fitted):
-    """On average: on 8×8 pixels, a 5×5 window sees most of a digit already."""
-    purity = np.array(
-        [
-            [
-                class_purity(digits.labels, top_images(digits_net, variables, digits.images, layer).indices).mean()
-                for layer in ("stage1", "stage3")
-            ]
-            for variables in (fitted("train", seed, 600) for seed in range(3))
-        ]
-    )
-    first, last = purity.mean(0)
-    assert last > first + 0.05
-    assert purity.min() > chance_purity(digits.labels, 9)
-
-
 def test_integer_arrays_of_jax_are_taken(window, dots):
     assert top_images(Window(), window, jnp.asarray(dots), "conv", jnp.array([1]), count=1).channels.tolist() == [1]
+
+
+def test_top_images_are_framed_and_named(digits, digits_net, healthy):
+    top = top_images(digits_net, healthy, digits.images, "stage1", [1, 4], count=3)
+    boxes = receptive_boxes(digits_net, healthy, digits.images, top)
+    figure = exemplar_figure(digits.images, top, [f"digit {digit}" for digit in digits.labels], boxes)
+    axes = figure.axes[0]
+    assert len(axes.images) == len(axes.patches) == 6
+    np.testing.assert_array_equal(
+        np.asarray(axes.images[0].get_array())[..., 0], digits.images[top.indices[0, 0], ..., 0]
+    )
+    assert axes.texts[1].get_text() == f"digit {digits.labels[top.indices[0, 0]]}"
+    frame = axes.patches[0]
+    top_, left, bottom, right = boxes[0, 0] * 0.75 / 8
+    np.testing.assert_allclose([frame.get_width(), frame.get_height()], [right - left, bottom - top_])
+
+
+def test_a_sheet_of_top_images_takes_the_images_they_were_chosen_from(digits, digits_net, healthy):
+    top = top_images(digits_net, healthy, digits.images[:30], "stage1", 0)
+    with pytest.raises(ValueError, match="is among the top images, but there are 2"):
+        exemplar_figure(digits.images[:2], top)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from analysis.visualize.transforms import Jitter, Rotate, Scale, apply, resample, robust
+from analysis.features.transforms import Jitter, Rotate, Scale, apply, resample, robust
 
 IMAGE = jnp.asarray(np.random.default_rng(0).uniform(0, 1, (6, 7, 2)), jnp.float32)
 KEYS = jax.random.split(jax.random.key(0), 24)

@@ -7,7 +7,6 @@ import flax.linen as nn
 import jax
 import numpy as np
 import optax
-import pytest
 from sklearn.datasets import load_digits
 
 OPTIMIZER = optax.adamw(2e-3, weight_decay=1e-3)
@@ -75,25 +74,3 @@ def _step(variables, state, images, labels):
 
     updates, state = OPTIMIZER.update(jax.grad(loss)(variables), state, variables)
     return optax.apply_updates(variables, updates), state
-
-
-@pytest.fixture(scope="session")
-def digits():
-    return split()
-
-
-@pytest.fixture(scope="session")
-def digits_net():
-    return Digits()
-
-
-@pytest.fixture(scope="session")
-def fitted():
-    """(split, seed, steps) → variables, trained once a session."""
-    return fit
-
-
-@pytest.fixture
-def healthy():
-    """Fresh variables of a network trained on the digits, to be operated on."""
-    return jax.tree.map(np.array, fit("train", 0, 600))
