@@ -45,6 +45,20 @@ def plate(pixels: np.ndarray, alt: str, above: str = "", below: str = "", over: 
     return f'<div class="plate"><span class="above">{above}</span>{shown}{below}</div>'
 
 
+def verdict(classes: Sequence[str], shares: np.ndarray, truth: int, sign: str = "") -> str:
+    """The most probable class with its probability, marked where it is not the true one.
+
+    Args:
+      classes: their names.
+      shares: (K,) probabilities.
+      truth: the true class.
+      sign: text in front.
+    """
+    guess = int(shares.argmax())
+    kind = "right" if guess == truth else "wrong"
+    return f"<span class={kind}>{sign}{html.escape(classes[guess])}, {percent(shares[guess])}</span>"
+
+
 def image(pixels: np.ndarray, alt: str) -> str:
     """An (H, W, C) image in [0, 1], inline."""
     data = base64.b64encode(draw.png(pixels)).decode()

@@ -63,7 +63,7 @@ def test_page_has_every_section_and_every_picture_says_what_it_is(page, findings
     # Hardest; four strips of image and three maps; three colour bars; three strips of three.
     static = 5 + 4 * 4 + 3 + 3 * 3
     # Thumbnails, two sprites of images, and for each of the maps one and its colour bar.
-    explorer = 6 + 2 + 2 * len(findings.explorer.maps)
+    explorer = 6 + 2 + 2 * len(findings.sections["explorer"].maps)
     # Two layers of two channels, each made and with three images; classes; two images and what two layers keep.
     inside = 2 * 2 * 4 + 4 + 2 * 3
     assert len(reader.all("img")) == static + explorer + inside
@@ -124,7 +124,8 @@ def test_a_subject_of_images_and_a_function_is_enough(tmp_path):
 
 def test_a_reason_is_told_once_for_all_that_it_refuses(subject, findings):
     left_out = {"CAM": "no <mean>", "Grad-CAM": "no <mean>", "deconvnet": "no rectifier"}
-    found = dataclasses.replace(findings, explorer=dataclasses.replace(findings.explorer, left_out=left_out))
+    explorer = dataclasses.replace(findings.sections["explorer"], left_out=left_out)
+    found = dataclasses.replace(findings, sections=findings.sections | {"explorer": explorer})
     text = Reader(report.page(subject, found)).text
     assert "No CAM, Grad-CAM: no <mean>. No deconvnet: no rectifier." in text
 
