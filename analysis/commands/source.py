@@ -1,4 +1,4 @@
-"""What a command works on: a model, and images for it."""
+"""The source of a command: a model, and images for it."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -44,19 +44,19 @@ class Source:
           count: of images.
 
         Raises:
-          ValueError: an image that there is not.
+          ValueError: an image that does not exist.
         """
         total = len(self.images)
         integer("count", count)
-        wanted = np.arange(min(count, total)) if indices is None else np.asarray(indices)
-        wrong = wanted[(wanted < 0) | (wanted >= total)]
+        rows = np.arange(min(count, total)) if indices is None else np.asarray(indices)
+        wrong = rows[(rows < 0) | (rows >= total)]
         if wrong.size:
             raise ValueError(f"there is no image {wrong[0]} among {total}: expected 0 to {total - 1}")
         return dataclasses.replace(
             self,
-            images=self.images[wanted],
-            names=[self.names[index] for index in wanted.tolist()],
-            labels=None if self.labels is None else self.labels[wanted],
+            images=self.images[rows],
+            names=[self.names[index] for index in rows.tolist()],
+            labels=None if self.labels is None else self.labels[rows],
         )
 
     def probabilities(self, batch_size: int = 32) -> np.ndarray:
@@ -80,5 +80,5 @@ class Source:
             return names.index(text)
         if text.isdecimal() and int(text) < count:
             return int(text)
-        known = f"one of {', '.join(names)}" if 0 < len(names) <= 12 else f"a number from 0 to {count - 1}"
-        raise ValueError(f"target={text!r} is no class{did_you_mean(text, names)}: expected {known}")
+        expected = f"one of {', '.join(names)}" if 0 < len(names) <= 12 else f"a number from 0 to {count - 1}"
+        raise ValueError(f"target={text!r} is no class{did_you_mean(text, names)}: expected {expected}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from convzoo import files
 
 if TYPE_CHECKING:  # matplotlib is slow to import
     from matplotlib.figure import Figure
@@ -27,16 +30,8 @@ def write(path: Path, figure: Figure, arrays: Mapping[str, Any]) -> list[Path]:
 
     numbers = path.with_suffix(".npz")
     picture = draw.png(figure) if path.suffix == ".png" else draw.svg(figure).encode()
+    stream = io.BytesIO()
+    entries: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
+    np.savez_compressed(stream, **entries)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = {file: file.with_name(f".{file.name}.part") for file in (path, numbers)}
-    try:
-        partial[path].write_bytes(picture)
-        with partial[numbers].open("wb") as stream:
-            entries: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
-            np.savez_compressed(stream, **entries)
-        for file, part in partial.items():
-            part.replace(file)
-    finally:
-        for part in partial.values():
-            part.unlink(missing_ok=True)
-    return [path, numbers]
+    return [files.write(path, picture), files.write(numbers, stream.getvalue())]

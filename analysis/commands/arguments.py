@@ -1,24 +1,14 @@
-"""What commands share on the command line."""
+"""Arguments that commands share: the model, its images, and the file to write."""
 
 import argparse
-import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from analysis.commands.source import Source
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that refuses in one line instead of the whole usage."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and leave with 2."""
-        print(f"error: {message}; `{self.prog} --help` lists all options", file=sys.stderr)
-        raise SystemExit(2)
-
-
 def add_source(parser: argparse.ArgumentParser, count: int | None = 8) -> None:
-    """Where the model and the images come from, and where the answer goes.
+    """Add the arguments for the model, its images and the file to write.
 
     Args:
       parser: of one command.
@@ -71,13 +61,13 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(","))
 
 
-def figure_path(given: Any, source: Source, name: str) -> Path:
-    """Where the figure goes.
+def figure_path(options: Any, source: Source, name: str) -> Path:
+    """The path of the figure.
 
     Raises:
       ValueError: a name that is not of a picture that can be drawn.
     """
-    path = given.out or source.folder / f"{name.replace('/', '-')}.png"
+    path = options.out or source.folder / f"{name.replace('/', '-')}.png"
     if path.suffix not in (".png", ".svg"):
         raise ValueError(f"out={str(path)!r}: expected a name that ends in .png or .svg")
     return path
