@@ -1,4 +1,4 @@
-"""`python -m analysis attribute`: which pixels a class hangs on, by any method."""
+"""`python -m analysis attribute`: maps of the pixels that a class depends on, by any method."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ DEFAULT = ("saliency", "integrated_gradients", "grad_cam", "occlusion")
 
 def add(commands: Any) -> argparse.ArgumentParser:
     """The parser."""
-    parser = commands.add_parser("attribute", help="maps of the pixels that a class hangs on, and their numbers")
+    parser = commands.add_parser("attribute", help="maps of the pixels that a class depends on, and their numbers")
     arguments.add_source(parser)
     parser.add_argument(
         "--method",
@@ -28,7 +28,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         help=f"one or several of {', '.join(METHODS)}, joined by commas; all: those that the model allows "
         f"(default: {','.join(DEFAULT)})",
     )
-    parser.add_argument("--layer", help="of Grad-CAM and its kin (default: the last stage)")
+    parser.add_argument("--layer", help="of Grad-CAM and similar methods (default: the last stage)")
     parser.add_argument("--target", metavar="CLASS", help="explained: a name or number (default: the predicted class)")
     return parser
 

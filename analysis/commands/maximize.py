@@ -1,4 +1,4 @@
-"""`python -m analysis maximize`: images that channels or classes like best, made from nothing."""
+"""`python -m analysis maximize`: images that excite channels or classes most, by gradient ascent."""
 
 import argparse
 from pathlib import Path
@@ -17,7 +17,7 @@ MOST, COLUMNS = 10, 5
 
 def add(commands: Any) -> argparse.ArgumentParser:
     """The parser."""
-    parser = commands.add_parser("maximize", help="images that channels or classes like best, by gradient ascent")
+    parser = commands.add_parser("maximize", help="images that excite channels or classes most, by gradient ascent")
     arguments.add_source(parser, count=None)
     parser.add_argument("--layer", help="whose channels (default: the output, whose channels are the classes)")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""`python -m analysis top-images`: the images that channels like best, and where in them."""
+"""`python -m analysis top-images`: the images that excite channels most, with the pixels that they depend on."""
 
 import argparse
 from pathlib import Path
@@ -16,7 +16,9 @@ KEPT = ("channels", "indices", "activations", "positions")
 
 def add(commands: Any) -> argparse.ArgumentParser:
     """The parser."""
-    parser = commands.add_parser("top-images", help="the images that excite channels most, framed where they look")
+    parser = commands.add_parser(
+        "top-images", help="the images that excite channels most, with a frame around the pixels that they depend on"
+    )
     arguments.add_source(parser, count=9)
     parser.add_argument("--layer", help="whose channels (default: the last stage)")
     parser.add_argument(

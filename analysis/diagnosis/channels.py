@@ -1,4 +1,4 @@
-"""The channels of a layer over a data set, and what is wrong with them."""
+"""Channel reports: statistics of the channels of a layer over a data set, and the defects among them."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -55,7 +55,7 @@ class ChannelReport:
       correlation: (C, C) between channels, over images and pixels; nan: constant.
       checkerboard: (C,) share of the variance that the parity of row and column explains; nan: constant, or
         fewer than 8×8 pixels.
-      findings: what is wrong; empty for a healthy layer.
+      findings: defects; empty for a healthy layer.
     """
 
     layer: str
@@ -73,7 +73,10 @@ class ChannelReport:
     findings: tuple[Finding, ...] = ()
 
     def __str__(self) -> str:
-        return told(self.findings) or f"{self.layer}: {len(self.mean)} channels over {self.images:,} images, none sick"
+        return (
+            told(self.findings)
+            or f"{self.layer}: {len(self.mean)} channels over {self.images:,} images, none defective"
+        )
 
 
 def channel_report(
@@ -85,7 +88,7 @@ def channel_report(
     batch_size: int = 128,
     key: jax.Array | None = None,
 ) -> ChannelReport:
-    r"""Which channels of a layer are dead, saturated, noisy, duplicated, or checkerboards.
+    r"""Find the channels of a layer that are dead, saturated, noisy, duplicated or checkerboards.
 
     A channel is dead if no image changes it; saturated if it hardly leaves the ends of the layer's range;
     duplicated if it correlates with an earlier one; noisy if slight noise on the images gives another response;
@@ -101,7 +104,7 @@ def channel_report(
       variables: its variables.
       images: (N, H, W, C) floats in [0, 1], at least two: the more there are, the surer a dead channel is dead.
       layer: a path, or an ending that only one path has; best one behind its activation function.
-      preprocess: what stands between the images and the model; None: nothing.
+      preprocess: a function from images to the input of the model; None: the images themselves.
       batch_size: images held at once.
       key: of the noise; None: `jax.random.key(0)`.
 

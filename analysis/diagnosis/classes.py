@@ -1,4 +1,4 @@
-"""Whether channels under a global average pooling belong to classes.
+"""Specialization: the relation between the channels under a global average pooling and the classes.
 
 Reference: Morcos et al., 2018, arXiv:1803.06959.
 """
@@ -22,7 +22,7 @@ SPECIALIZED = 1 / 3
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Specialization:
-    """What each channel of a layer, averaged over its pixels, says of the class.
+    """The relation of each channel of a layer, averaged over its pixels, to the classes.
 
     Attributes:
       layer: the path.
@@ -60,11 +60,11 @@ def specialization(
     preprocess: Callable[[jax.Array], jax.Array] | None = None,
     batch_size: int | None = 128,
 ) -> Specialization:
-    """How much channels belong to classes, with fewer channels than classes or with more.
+    """Measure how far channels belong to single classes.
 
-    With global average pooling and one linear layer on top, a channel speaks to the classes directly, and may
-    become one's own. With fewer channels than classes it cannot: several classes share a channel, and a class is
-    told by a combination.
+    With global average pooling and one linear layer on top, a channel adds to the logits directly, and may
+    come to belong to one class. With fewer channels than classes it cannot: several classes share a channel, and a
+    class is told by a combination.
 
     Args:
       model: any Linen module from images to logits.
@@ -72,7 +72,7 @@ def specialization(
       images: (N, H, W, C) floats in [0, 1].
       labels: (N,) classes.
       layer: the one that is averaged, behind its ReLU: by path, or by an ending that only one path has.
-      preprocess: what stands between the images and the model; None: nothing.
+      preprocess: a function from images to the input of the model; None: the images themselves.
       batch_size: images held at once; None: all.
 
     Returns:
@@ -174,9 +174,9 @@ def _information(column: np.ndarray, labels: np.ndarray, bins: int) -> float:
     joint = np.zeros((cells.max() + 1, classes.max() + 1))
     np.add.at(joint, (cells, classes), 1 / len(labels))
     expected = np.outer(joint.sum(1), joint.sum(0))
-    seen = joint > 0
+    occupied = joint > 0
     bias = (joint.shape[0] - 1) * (joint.shape[1] - 1) / (2 * len(labels) * np.log(2))
-    return float((joint[seen] * np.log2(joint[seen] / expected[seen])).sum() - bias)
+    return float((joint[occupied] * np.log2(joint[occupied] / expected[occupied])).sum() - bias)
 
 
 def _class_means(values: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How much of a filter is about colour, and whether groups of filters divide that work.
+"""Colour selectivity of filters, and its division between groups of filters.
 
 Reference: Krizhevsky, Sutskever & Hinton, 2012, NeurIPS 2012, figure 3: one tower of AlexNet came out
 colour-agnostic, the other colour-specific.
@@ -87,8 +87,8 @@ def colour_selectivity(kernel: Any, groups: int = 1) -> ColourSelectivity:
 
 
 def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else math.nan
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else math.nan
 
 
 def _ranks(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Sheets of channels, of filters and of top images, numbered, with what is wrong written under them."""
+"""Sheets of channels and of filters, numbered, with their defects written below."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def activation_figure(
       image: (1, H, W, C) floats in [0, 1].
       layer: one with spatial extent, by path or by an ending that only one path has.
       channels: one channel or several; None: all.
-      preprocess: what stands between the image and the model; None: nothing.
-      report: what `channel_report` found, written under the channels it is about; None: nothing.
+      preprocess: a function from images to the input of the model; None: the images themselves.
+      report: a `channel_report`, whose findings are written under their channels; None: nothing.
 
     Returns:
       A figure; the titles are channel and largest value. Dark is zero and bright the layer's largest value; where
@@ -72,7 +72,7 @@ def kernel_figure(kernel: Any, report: KernelReport | None = None) -> Figure:
 
     Args:
       kernel: (k_h, k_w, C_in, F), of 1 or 3 channels in.
-      report: what `kernel_report` found, written under the filters it is about; None: nothing.
+      report: a `kernel_report`, whose findings are written under their filters; None: nothing.
 
     Returns:
       A figure; grey is zero, and each filter has a scale of its own, since their strengths differ widely.

@@ -1,4 +1,4 @@
-"""What a diagnosis says: a kind, where, the number that made it, and a sentence with that number in it."""
+"""Findings of a diagnosis: kind, place, measured number, and a sentence with that number."""
 
 import dataclasses
 from collections import Counter
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong.
+    """One defect.
 
     Attributes:
       kind: one word, such as `"dead"`.
@@ -35,13 +35,13 @@ def told(findings: Iterable[Finding], most: int = 4) -> str:
       stem: channel 0 is dead
       stem: and 8 more that are dead
     """
-    lines, seen = [], Counter[tuple[str, str]]()
+    lines, counts = [], Counter[tuple[str, str]]()
     for finding in findings:
         group = finding.layer, finding.kind
-        seen[group] += 1
-        if seen[group] <= most:
+        counts[group] += 1
+        if counts[group] <= most:
             lines.append(str(finding))
-    for (layer, kind), count in seen.items():
+    for (layer, kind), count in counts.items():
         if count > most:
             lines.append(str(Finding(kind, layer, (), count, f"and {count - most} more that are {kind}")))
     return "\n".join(lines)

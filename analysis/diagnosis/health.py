@@ -1,4 +1,4 @@
-"""One verdict on a classifier: its filters, its channels, what excites them, and whether it knows or only remembers."""
+"""Health of a classifier: defects of its filters and channels, purity of top images, and memorisation."""
 
 import dataclasses
 import math
@@ -28,7 +28,7 @@ CERTAIN = 3.0
 
 @dataclasses.dataclass(frozen=True)
 class Knowledge:
-    """How well a data set is classified.
+    """Accuracy on a data set, and that of guessing.
 
     Attributes:
       images: how many there are.
@@ -59,18 +59,18 @@ class Knowledge:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Health:
-    """What an examination found.
+    """The outcome of an examination.
 
     Attributes:
       kernel: the filters that see pixels; None: the model has no convolution there.
       layers: each layer's channels, by path.
-      held_out, trained_on: how well the images are known, and those of the training; None: not given.
+      held_out, trained_on: accuracy on the images, and on those of the training; None: not given.
       purity: mean `class_purity` of the top images by layer, of the first and the last; by chance: `chance`.
       trained_purity: that of the last layer on the training images; nan: not given.
       chance: what images drawn blindly would have.
       memorised: share of what is known of the training set beyond guessing that held-out images do not show, 0 to
         1; nan: no training set given, or nothing known of it.
-      findings: what is wrong; empty for a healthy network.
+      findings: defects; empty for a healthy network.
     """
 
     kernel: KernelReport | None
@@ -85,7 +85,7 @@ class Health:
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing was found."""
+        """Whether there is no defect."""
         return not self.findings
 
     def __str__(self) -> str:
@@ -141,7 +141,7 @@ def health(
         judged.
       layers: those whose channels are examined, in order; None: the direct children of the model but the last, whose
         output is the logits.
-      preprocess: what stands between the images and the model; None: nothing.
+      preprocess: a function from images to the input of the model; None: the images themselves.
       count: top images a channel.
       batch_size: images held at once; each layer takes three passes over them.
       key: of the noise in `channel_report`; None: `jax.random.key(0)`.
@@ -160,8 +160,8 @@ def health(
       >>> stem = {"kernel": np.array([[[[1.0, 0.0]]]]), "bias": np.zeros(2)}
       >>> head = {"kernel": np.eye(2), "bias": np.array([0, 0.5])}
       >>> images, labels = np.linspace(0, 1, 40, dtype=np.float32).reshape(40, 1, 1, 1), np.arange(40) < 20
-      >>> found = health(Bright(), {"params": {"stem": stem, "head": head}}, images, labels.astype(int))
-      >>> [finding.kind for finding in found.findings], found.held_out.accuracy
+      >>> result = health(Bright(), {"params": {"stem": stem, "head": head}}, images, labels.astype(int))
+      >>> [finding.kind for finding in result.findings], result.held_out.accuracy
       (['dead', 'dead'], 1.0)
     """
     network = Network(model, variables, preprocess)
@@ -183,7 +183,7 @@ def health(
         raise ValueError(f"{type(model).__name__} has no direct children but the logits: give layers=")
 
     held_out = _knowledge(logits_fn, images, labels, batch_size)
-    known = None if trained_on is None else _knowledge(logits_fn, *trained_on, batch_size)
+    trained = None if trained_on is None else _knowledge(logits_fn, *trained_on, batch_size)
     purity = {
         place.path: _purity(pooled(place, images, "max", batch_size), labels, count)
         for place in (places[0], places[-1])
@@ -195,15 +195,15 @@ def health(
             for place in places
         },
         held_out=held_out,
-        trained_on=known,
+        trained_on=trained,
         purity=purity,
         trained_purity=math.nan
         if trained_on is None or count > len(trained_on[0])
         else _purity(pooled(places[-1], trained_on[0], "max", batch_size), trained_on[1], count),
         chance=chance_purity(labels, count),
         memorised=math.nan
-        if known is None or not known.any
-        else float(np.clip(1 - held_out.beyond / known.beyond, 0, 1)),
+        if trained is None or not trained.any
+        else float(np.clip(1 - held_out.beyond / trained.beyond, 0, 1)),
     )
     return dataclasses.replace(examined, findings=tuple(_judge(examined)))
 
@@ -241,29 +241,31 @@ def _purity(values: np.ndarray, labels: Any, count: int) -> float:
     return float(class_purity(labels, np.argsort(-values, axis=0, kind="stable")[:count].T).mean())
 
 
-def _judge(found: Health) -> Iterator[Finding]:
-    for finding in found.kernel.findings if found.kernel is not None else ():
+def _judge(examined: Health) -> Iterator[Finding]:
+    for finding in examined.kernel.findings if examined.kernel is not None else ():
         # Random filters at the bottom can carry a good network, and short training moves them little.
-        if finding.kind != "random" or not found.held_out.any:
+        if finding.kind != "random" or not examined.held_out.any:
             yield finding
-    for report in found.layers.values():
+    for report in examined.layers.values():
         yield from report.findings
-    held_out, known = found.held_out, found.trained_on
-    if not held_out.any and (known is None or not known.any):
+    held_out, trained = examined.held_out, examined.trained_on
+    if not held_out.any and (trained is None or not trained.any):
         text = (
             f"it guesses: {100 * held_out.accuracy:.1f} % of {held_out.images:,} images are classified correctly, "
             f"and {100 * held_out.guessing:.1f} % by always naming the most frequent class"
         )
         yield Finding("guessing", "", (), held_out.accuracy, text)
-    if known is not None and found.memorised > MEMORISED:
-        gap = known.beyond - held_out.beyond
-        if gap > CERTAIN * math.hypot(known.error, held_out.error):
+    if trained is not None and examined.memorised > MEMORISED:
+        gap = trained.beyond - held_out.beyond
+        if gap > CERTAIN * math.hypot(trained.error, held_out.error):
             text = (
-                f"it has memorised its training set: {100 * known.accuracy:.1f} % correct there and "
-                f"{100 * held_out.accuracy:.1f} % on held-out images, {100 * found.memorised:.0f} % of what it knows "
-                f"beyond guessing does not carry over"
+                f"it has memorised its training set: {100 * trained.accuracy:.1f} % correct there and "
+                f"{100 * held_out.accuracy:.1f} % on held-out images, {100 * examined.memorised:.0f} % of what it "
+                "knows beyond guessing does not carry over"
             )
-            if not math.isnan(found.trained_purity):
-                last = [*found.purity][-1]
-                text += f"; class purity of {last}'s top images {found.trained_purity:.2f} by the labels it was given"
-            yield Finding("memorised", "", (), found.memorised, text)
+            if not math.isnan(examined.trained_purity):
+                last = [*examined.purity][-1]
+                text += (
+                    f"; class purity of {last}'s top images {examined.trained_purity:.2f} by the labels it was given"
+                )
+            yield Finding("memorised", "", (), examined.memorised, text)

@@ -1,4 +1,4 @@
-"""The filters of a layer as they are, and what is wrong with them."""
+"""Kernel reports: statistics of the filters of a layer, and the defects among them."""
 
 import dataclasses
 import math
@@ -41,7 +41,7 @@ class KernelReport:
         nan: dead, or a single pixel.
       checkerboard: (F,) share of the energy at the Nyquist frequency of both axes; nan: dead, or a single pixel.
       diversity: effective number of different filters, from 1 to F.
-      findings: what is wrong; empty for a healthy layer.
+      findings: defects; empty for a healthy layer.
     """
 
     layer: str
@@ -52,12 +52,12 @@ class KernelReport:
     findings: tuple[Finding, ...] = ()
 
     def __str__(self) -> str:
-        good = f"{len(self.norm)} filters, {self.diversity:.1f} different, none sick"
+        good = f"{len(self.norm)} filters, {self.diversity:.1f} different, none defective"
         return told(self.findings) or (f"{self.layer}: {good}" if self.layer else good)
 
 
 def kernel_report(kernel: Any, layer: str = "") -> KernelReport:
-    r"""Which filters are dead, duplicated or checkerboards, and whether all are alike or still random.
+    r"""Find filters that are dead, duplicated, checkerboards, all alike or still random.
 
     With w one filter, its neighbours over both axes and its channels, and :math:`\lambda` the eigenvalues of the
     squared cosines between filters, divided by their number:
@@ -114,7 +114,7 @@ def as_kernel(kernel: Any) -> np.ndarray:
     """
     array = np.asarray(kernel, np.float64)
     if array.ndim != 4 or 0 in array.shape:
-        raise ValueError(f"a kernel of shape {array.shape}: expected (k_h, k_w, C_in, F), none of them zero")
+        raise ValueError(f"a kernel of shape {array.shape}: expected (k_h, k_w, C_in, F), all positive")
     if not np.isfinite(array).all():
         raise ValueError("the kernel holds numbers that are not finite")
     return array
@@ -137,18 +137,18 @@ def kernel_of(variables: Any, layer: str) -> tuple[str, Any]:
       >>> kernel_of({"params": {"stem": {"conv": {"kernel": np.ones((3, 3, 1, 4))}}}}, "stem")[0]
       'stem/conv'
     """
-    found = {
+    kernels = {
         "/".join(path[:-1]): leaf
         for path, leaf in flatten_dict(variables["params"]).items()
         if path[-1] == "kernel" and len(np.shape(leaf)) == 4
     }
-    matches = [path for path in found if path == layer] or [
-        path for path in found if path.endswith(f"/{layer}") or f"/{layer}/" in f"/{path}"
+    matches = [path for path in kernels if path == layer] or [
+        path for path in kernels if path.endswith(f"/{layer}") or f"/{layer}/" in f"/{path}"
     ]
     if len(matches) != 1:
-        near = did_you_mean(layer, found)
-        raise ValueError(f"no single kernel at {layer!r}{near}; there are: {', '.join(matches or found)}")
-    return matches[0], found[matches[0]]
+        near = did_you_mean(layer, kernels)
+        raise ValueError(f"no single kernel at {layer!r}{near}; there are: {', '.join(matches or kernels)}")
+    return matches[0], kernels[matches[0]]
 
 
 def _smoothness(unit: np.ndarray) -> tuple[np.ndarray, int]:

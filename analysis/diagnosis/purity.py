@@ -11,7 +11,7 @@ from convzoo.checks import integer
 
 
 def class_purity(labels: Any, indices: Any) -> np.ndarray:
-    """How alike the classes of a channel's top images are: the share of the most frequent one.
+    """The class purity of a channel's top images: the share of their most frequent class.
 
     To be read against `chance_purity`: nine of ten equal classes drawn blindly have a purity of 0.29.
 

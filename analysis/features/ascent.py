@@ -23,7 +23,7 @@ PARAMETRIZATIONS = {"fourier": Fourier(), "pixels": Pixels()}
 
 
 class Plan(NamedTuple):
-    """How to climb, whatever the objective.
+    """The settings of an ascent, for any objective.
 
     Attributes:
       parametrization: the coordinates.
@@ -49,10 +49,11 @@ def plan(
     first: float,
     last: float,
 ) -> Plan:
-    """A plan from what a user gives, checked.
+    """A plan from the arguments of a user, checked.
 
     Raises:
-      ValueError: a parametrization that is unknown, functions that are none, or numbers out of range.
+      ValueError: an unknown parametrization, transforms or regularizers that are not functions, or numbers out of
+        range.
     """
     if not isinstance(parametrization, Parametrization):
         choice("parametrization", parametrization, PARAMETRIZATIONS)
@@ -85,7 +86,7 @@ def climb(
     Args:
       objective: a `Partial` (images, look) → (N,) what is to be large, where `look` shows (N, H, W, C) images
         through this step's transforms.
-      plan: how.
+      plan: the settings.
       keys: (N,), one an image.
       start: (N, H, W, C) images in [0, 1] to start at, or the shape (H, W, C) of one, to start at noise.
 

@@ -1,4 +1,4 @@
-"""Caricatures: an image in which a layer's answer to another image is exaggerated.
+"""Caricatures: images that exaggerate the response of a layer to another image.
 
 Reference: Olah, 2018, Lucid's feature-inversion caricatures, github.com/tensorflow/lucid.
 """
@@ -62,10 +62,10 @@ def caricature(
     Example:
       >>> model = nn.Conv(1, (1, 1))
       >>> variables = {"params": {"kernel": jnp.ones((1, 1, 1, 1)), "bias": jnp.zeros(1)}}
-      >>> found = caricature(
+      >>> result = caricature(
       ...     model, variables, jnp.full((1, 2, 2, 1), 0.5), None, steps=200, transforms=(), key=jax.random.key(0)
       ... )
-      >>> bool(found.activation[0] > 1.5)
+      >>> bool(result.activation[0] > 1.5)
       True
     """
     images = checks.as_images(images)

@@ -22,7 +22,7 @@ Preprocess = Callable[[jax.Array], jax.Array]
 
 
 class Beyond(NamedTuple):
-    """What a unit can reach, and what data make of it.
+    """The activation that a unit can reach, and its largest one on data.
 
     Attributes:
       maximised: (K,) each channel's activation for an image made for it.
@@ -46,7 +46,7 @@ def beyond_data(
     key: jax.Array | None = None,
     batch_size: int | None = None,
 ) -> Beyond:
-    """Whether maximised images excite channels more than all images of a data set.
+    """Compare maximised images of channels with the best images of a data set.
 
     Args:
       model, variables, layer, channels, preprocess, steps, key, batch_size: as in `analysis.maximize`.
@@ -62,8 +62,8 @@ def beyond_data(
       >>> import jax.numpy as jnp
       >>> model, images = nn.Conv(1, (1, 1)), jnp.full((1, 2, 2, 1), 0.25)
       >>> variables = {"params": {"kernel": jnp.ones((1, 1, 1, 1)), "bias": jnp.zeros(1)}}
-      >>> found = beyond_data(model, variables, images, None, [0], steps=50, key=jax.random.key(0))
-      >>> found.data.tolist(), bool(found.maximised[0] > 0.4)
+      >>> result = beyond_data(model, variables, images, None, [0], steps=50, key=jax.random.key(0))
+      >>> result.data.tolist(), bool(result.maximised[0] > 0.4)
       ([0.25], True)
     """
     images = checks.as_images(images)
@@ -108,7 +108,7 @@ def variation_at_equal_activation(
     steps: int = 80,
     rates: Sequence[float] = RATES,
 ) -> dict[str, Variation]:
-    """How rough the images of the Fourier form and of the pixel form are, at equal activation.
+    """Compare the total variation of images in the Fourier form and in the pixel form, at equal activation.
 
     Nothing but the coordinates differs. Both start at the same image, an even mid-gray, so that no noise of a start
     is counted, and climb by Adam for as many steps, once with every learning rate of one grid. After every step the
@@ -133,8 +133,8 @@ def variation_at_equal_activation(
       >>> import jax.numpy as jnp
       >>> model, images = nn.Conv(1, (1, 1)), jnp.full((1, 4, 4, 1), 0.6)
       >>> variables = {"params": {"kernel": jnp.ones((1, 1, 1, 1)), "bias": jnp.zeros(1)}}
-      >>> found = variation_at_equal_activation(model, variables, images, None, [0], key=jax.random.key(0), steps=9)
-      >>> round(found["data"].level.item(), 3), found["data"].pixels.item()
+      >>> result = variation_at_equal_activation(model, variables, images, None, [0], key=jax.random.key(0), steps=9)
+      >>> round(result["data"].level.item(), 3), result["data"].pixels.item()
       (0.6, 0.0)
     """
     images = checks.as_images(images)

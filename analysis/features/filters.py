@@ -1,4 +1,4 @@
-"""The filter visualiser: where in an image a filter finds what it looks for, and which channels tell it.
+"""Filter maps: the pixels of an image that a filter responds to, by the channels that excite it.
 
 It is Grad-CAM (Selvaraju et al., 2016, arXiv:1610.02391) with the mean activation of a filter as the score.
 """
@@ -45,7 +45,7 @@ def filter_map(
       layer: the filter's, by path or by an ending that only one path has (`analysis.taps`).
       channels: k, one an image; one integer serves for all.
       source: the layer whose channels are weighted, not later than `layer`; None: `layer` itself.
-      preprocess: what stands between the images and the model; None: nothing.
+      preprocess: a function from images to the input of the model; None: the images themselves.
       resize: how the map is brought to the size of the images; None: leave it at the source's.
       batch_size: images held at once; None: all.
 

@@ -1,4 +1,4 @@
-"""Feature inversion: the image that a layer's activation describes, and so what the layer has kept of it.
+"""Feature inversion: images rebuilt from the activation of a layer, which show the detail that it keeps.
 
 Reference: Mahendran & Vedaldi, 2014, arXiv:1412.0035.
 """
@@ -67,7 +67,7 @@ def invert(
       images: (N, H, W, C) floats in [0, 1], the x₀.
       layer: whose output Φ is, by path or by an ending that only one path has (`analysis.taps`); None: the
         model's own output.
-      preprocess: what stands between the images and the model; None: nothing.
+      preprocess: a function from images to the input of the model; None: the images themselves.
       regularizers: images → (N,) penalties: `TotalVariation` (β 1 or 2), `AlphaNorm` (6; L2 is 2), a
         `DenoisingPrior` learned from images, or any such function.
       steps: of gradient descent.
@@ -86,8 +86,8 @@ def invert(
     Example:
       >>> model = nn.Conv(1, (1, 1))
       >>> variables = {"params": {"kernel": jnp.full((1, 1, 1, 1), 3.0), "bias": jnp.ones(1)}}
-      >>> found = invert(model, variables, jnp.full((1, 2, 2, 1), 0.25), None, regularizers=(), key=jax.random.key(0))
-      >>> bool(found.pixel_error[0] < 1e-3)
+      >>> result = invert(model, variables, jnp.full((1, 2, 2, 1), 0.25), None, regularizers=(), key=jax.random.key(0))
+      >>> bool(result.pixel_error[0] < 1e-3)
       True
     """
     images = checks.as_images(images)

@@ -1,4 +1,4 @@
-"""Activation maximisation: the image a unit likes best, made from nothing by gradient ascent.
+"""Activation maximisation: images that excite a unit most, made from noise by gradient ascent.
 
 Reference: Erhan et al., 2009, "Visualizing higher-layer features of a deep network"; Olah, Mordvintsev &
 Schubert, 2017, doi:10.23915/distill.00007.
@@ -76,7 +76,7 @@ def maximize(
       layer: whose output A is, by path or by an ending that only one path has (`analysis.taps`); None: the
         model's own output, whose channels are the classes.
       channels: k, one an image; one integer serves for all images of `start`.
-      preprocess: what stands between the images and the model; None: nothing.
+      preprocess: a function from images to the input of the model; None: the images themselves.
       position: None: the mean over all positions; (row, column) of one neuron in A; `"center"`: the middle one.
       steps: of gradient ascent.
       learning_rate: of Adam, in the coordinates of the parametrization.
@@ -98,8 +98,8 @@ def maximize(
       >>> import jax.numpy as jnp
       >>> model = nn.Conv(2, (1, 1))
       >>> variables = {"params": {"kernel": jnp.array([[[[1.0, -1.0], [-2.0, 3.0]]]]), "bias": jnp.zeros(2)}}
-      >>> found = maximize(model, variables, (1, 1, 2), None, [0, 1], **SETTINGS["plain"], key=jax.random.key(0))
-      >>> found.images[:, 0, 0].tolist(), found.activation.tolist()
+      >>> result = maximize(model, variables, (1, 1, 2), None, [0, 1], **SETTINGS["plain"], key=jax.random.key(0))
+      >>> result.images[:, 0, 0].tolist(), result.activation.tolist()
       ([[1.0, 0.0], [0.0, 1.0]], [1.0, 3.0])
 
     Reference: the loss of a channel is Lucid's, github.com/tensorflow/lucid.

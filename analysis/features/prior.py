@@ -1,4 +1,4 @@
-"""A prior learned from images: what a small denoiser would take away is what images do not have.
+"""A prior learned from images: a small denoiser, which removes what natural images do not contain.
 
 Reference: Romano, Elad & Milanfar, 2016, "The little engine that could: regularization by denoising",
 arXiv:1611.02862; Zhang et al., 2016, "Beyond a Gaussian denoiser", arXiv:1608.03981.
@@ -73,7 +73,7 @@ class DenoisingPrior:
 
 
 class Lesson(NamedTuple):
-    """How a denoiser is taught.
+    """The settings of a denoiser's training.
 
     Attributes:
       noise: the largest standard deviation of the noise, in pixel values; each image draws its own below.
@@ -104,7 +104,7 @@ def learn_denoiser(
       The denoiser as a function (N, H, W, C) → (N, H, W, C), for images of any size.
 
     Raises:
-      ValueError: images that are none, a module that does not give images, or numbers out of range.
+      ValueError: images of another shape or range, a module that does not give images, or numbers out of range.
 
     Example:
       >>> images = jnp.full((4, 6, 6, 1), 0.5)

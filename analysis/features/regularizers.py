@@ -1,4 +1,4 @@
-"""What natural images have little of, as penalties on an image that is being optimised.
+"""Regularizers: penalties on what natural images have little of, for an image that is being optimised.
 
 A regularizer is a function of images (N, H, W, C) in [0, 1] → (N,) penalties; any such function will do. Those
 here are pytrees whose numbers are leaves, so a sweep over weights compiles once.
@@ -25,7 +25,7 @@ def _check(weight: Any, name: str, exponent: Any, above: float) -> None:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TotalVariation:
-    r"""How much neighbouring pixels differ, as a mean over pixels and channels.
+    r"""Differences of neighbouring pixels, as a mean over pixels and channels.
 
     .. math:: \frac{w}{hwc} \sum_{ijk} \left[ (x_{i+1,j,k} - x_{ijk})^2 + (x_{i,j+1,k} - x_{ijk})^2 \right]^{\beta / 2}
 
@@ -63,7 +63,7 @@ class TotalVariation:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class AlphaNorm:
-    r"""How far pixels are from mid-gray, as a mean over pixels and channels.
+    r"""Distance of pixels from mid-gray, as a mean over pixels and channels.
 
     .. math:: \frac{w}{hwc} \sum_{ijk} |2 x_{ijk} - 1|^\alpha
 

@@ -64,7 +64,7 @@ def top_images(
       layer: a path, or an ending that only one path has.
       channels: one channel or several; None: all.
       count: images a channel.
-      preprocess: what stands between the images and the model; None: nothing.
+      preprocess: a function from images to the input of the model; None: the images themselves.
       batch_size: images held at once; None: all.
 
     Returns:

@@ -156,8 +156,8 @@ def apply(transforms: Sequence[Transform], keys: jax.Array, images: jax.Array) -
     """
     for index, transform in enumerate(transforms):
         folded = jax.vmap(jax.random.fold_in, (0, None))(keys, index)
-        seen = jax.vmap(transform)(folded, images)
-        if checks.form(seen) != checks.form(images):
-            raise ValueError(f"{transform!r} gave {checks.form(seen)}: expected {checks.form(images)}")
-        images = seen
+        changed = jax.vmap(transform)(folded, images)
+        if checks.form(changed) != checks.form(images):
+            raise ValueError(f"{transform!r} gave {checks.form(changed)}: expected {checks.form(images)}")
+        images = changed
     return images

@@ -1,7 +1,7 @@
-"""What to look at inside a model: a channel (the mean over its positions), a neuron (one position) or a class.
+"""Units of a model: a channel (the mean over its positions), a neuron (one position) or a class.
 
-Each is an objective of `analysis.features.ascent`: (images, look) → (N,), where `look` shows images as the model is
-to see them.
+Each is an objective of `analysis.features.ascent`: (images, look) → (N,), where `look` changes the
+view of the images first.
 """
 
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from jax.tree_util import Partial
 from analysis import execution
 from analysis.layers import Layer
 from analysis.numerics import entry_of
+from convzoo.checks import is_integer
 
 Position = tuple[int, int] | Literal["center"] | None
 
@@ -41,8 +42,8 @@ def unit(layer: Layer, position: Position, channels: jax.Array) -> Partial:
         return Partial(execution.Static(_channel), layer.activation, channels)
     extent = layer.height, layer.width
     at = tuple(size // 2 for size in extent) if position == "center" else position
-    known = isinstance(at, tuple) and len(at) == 2 and all(isinstance(entry, int | np.integer) for entry in at)
-    if not known or not all(0 <= entry < size for entry, size in zip(at, extent, strict=True)):
+    is_place = isinstance(at, tuple) and len(at) == 2 and all(map(is_integer, at))
+    if not is_place or not all(0 <= entry < size for entry, size in zip(at, extent, strict=True)):
         raise ValueError(
             f"position={position!r}: expected None, 'center', or a row and a column of the "
             f"{layer.height}×{layer.width} positions of {layer.path!r}"

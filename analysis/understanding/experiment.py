@@ -148,7 +148,7 @@ class Fit(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Lab:
-    """What an experiment needs of other packages.
+    """A laboratory: functions of other packages that an experiment needs.
 
     Attributes:
       fit: (name, model, dataset, seed=, settings of training) → a trained `Network`.

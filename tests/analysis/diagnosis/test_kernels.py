@@ -53,7 +53,7 @@ def test_oriented_filters_are_healthy():
     report = kernel_report(gabors(), "stem")
     assert not report.findings
     assert report.smoothness.min() > 0.3
-    assert str(report) == f"stem: 16 filters, {report.diversity:.1f} different, none sick"
+    assert str(report) == f"stem: 16 filters, {report.diversity:.1f} different, none defective"
 
 
 def test_sick_filters_are_named():
