@@ -26,7 +26,7 @@ from analysis import report
 from analysis.commands import attribute, experiment, invert, maximize, top_images
 from analysis.commands import report as page
 from analysis.commands.joined import Joined
-from analysis.commands.source import Source
+from analysis.commands.source import Source, title
 from analysis.network import Network
 from analysis.understanding import Lab
 from convzoo import commands
@@ -62,7 +62,7 @@ def of_run(path: Path) -> tuple[Source, Callable]:
     run = train.load(path)
     data = run.dataset
     source = Source(
-        title=f"{run.config.model} on {run.config.dataset_name}",
+        title=title(run.config.model, run.config.dataset_name),
         network=Network(run.model, run.variables, run.preprocess),
         image_shape=data.image_shape,
         folder=path / "analysis",
@@ -119,7 +119,7 @@ def subject(path: Path, command: str) -> report.Subject:
     }
     network = Network(run.model, run.variables, run.preprocess)
     return report.Subject(
-        title=f"{config.model} on {config.dataset_name}",
+        title=title(config.model, config.dataset_name),
         classes=run.classes,
         images=data.test.images,
         labels=data.test.labels,

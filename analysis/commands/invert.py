@@ -37,9 +37,9 @@ def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[Path]:
     Raises:
       ValueError: an option that does not fit the model.
     """
-    source = joined.source(options)
     from analysis.commands import figures
 
+    source = joined.source(options)
     path = arguments.figure_path(options, source, "invert")
     source = source.chosen(options.images, options.count)
     network = source.network

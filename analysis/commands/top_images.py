@@ -1,17 +1,20 @@
 """`python -m analysis top-images`: the images that excite channels most, with the pixels that they depend on."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from analysis.commands import arguments, outputs
 from analysis.commands.joined import Joined
 from analysis.commands.source import Source
-from analysis.features.top_images import receptive_boxes, top_images
+from analysis.features.top_images import TopImages, receptive_boxes, top_images
 from analysis.layers import find_layer
 
 MOST = 8
-KEPT = ("channels", "indices", "activations", "positions")
+KEPT = ("channels", "indices", "activations", "positions", "ties")
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -40,9 +43,9 @@ def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[Path]:
     Raises:
       ValueError: an option that does not fit the model.
     """
-    source = joined.source(options)
     from analysis.commands import figures
 
+    source = joined.source(options)
     source = source.chosen(options.images, len(source.images))
     network = source.network
     model, variables, preprocess = network.model, network.variables, network.preprocess
@@ -61,12 +64,21 @@ def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[Path]:
     )
     frames = receptive_boxes(model, variables, source.images, top, preprocess, options.batch_size)
     rows = [
-        figures.Tile(f"channel {channel}", source.images[indices], _notes(source, indices, values), boxes)
-        for channel, indices, values, boxes in zip(top.channels, top.indices, top.activations, frames, strict=True)
+        figures.Tile(
+            _label(top, row), source.images[indices], _notes(source, indices, top.activations[row]), frames[row]
+        )
+        for row, indices in enumerate(top.indices)
     ]
+    for row in np.flatnonzero(top.ties > options.count).tolist():
+        print(f"{_label(top, row)} for the largest activation: those shown are the first of them", file=sys.stderr)
     arrays = {name: getattr(top, name) for name in KEPT} | {"boxes": frames}
     heading = f"{source.title}: the images on which a channel of {top.layer} is largest, with that activation"
     return outputs.write(path, figures.tiles(rows, heading), arrays)
+
+
+def _label(top: TopImages, row: int) -> str:
+    tie = f", {top.ties[row]} images tie" if top.ties[row] > top.indices.shape[1] else ""
+    return f"channel {top.channels[row]}{tie}"
 
 
 def _notes(source: Source, indices: Any, values: Any) -> list[str]:

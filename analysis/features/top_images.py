@@ -23,6 +23,9 @@ from convzoo.checks import integer
 if TYPE_CHECKING:  # matplotlib is slow to import
     from matplotlib.figure import Figure
 
+TIED = 1e-6
+"""Share of the range of a channel's largest values within which two of them are equal but for rounding."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TopImages:
@@ -34,6 +37,9 @@ class TopImages:
       indices: (K, count) which images.
       activations: (K, count) the channel's largest value on each.
       positions: (K, count, 2) row and column of that value in the layer's own pixels.
+      ties: (K,) how many images of the data set come as near to the largest value as rounding does: a millionth of
+        the channel's range over the images. More than `count`, and the choice among them is that of the data set's
+        order, as for a saturated channel.
     """
 
     layer: str
@@ -41,6 +47,7 @@ class TopImages:
     indices: np.ndarray
     activations: np.ndarray
     positions: np.ndarray
+    ties: np.ndarray
 
 
 def top_images(
@@ -55,7 +62,7 @@ def top_images(
 ) -> TopImages:
     """The images that excite channels most, and where in them.
 
-    Images that excite a channel equally come in the order of the data set.
+    Images that excite a channel equally come in the order of the data set; `TopImages.ties` counts them.
 
     Args:
       model: any Linen module from images to logits.
@@ -98,6 +105,7 @@ def top_images(
         indices=indices,
         activations=np.take_along_axis(values.T, indices, 1),
         positions=np.stack(np.divmod(places, place.width), -1),
+        ties=(values >= values.max(0) - TIED * np.ptp(values, axis=0)).sum(0),
     )
 
 
@@ -195,7 +203,7 @@ def exemplar_figure(images: Any, top: TopImages, names: Sequence[str] | None = N
 
     Example:
       >>> zero = np.zeros((1, 1), int)
-      >>> top = TopImages("stem", channels=zero[0], indices=zero, activations=zero, positions=zero)
+      >>> top = TopImages("stem", channels=zero[0], indices=zero, activations=zero, positions=zero, ties=zero[0])
       >>> exemplar_figure(np.zeros((1, 8, 8, 1)), top).axes[0].texts[0].get_text()
       '0: 0'
     """

@@ -5,7 +5,7 @@ import html
 import numpy as np
 
 from analysis.report.findings import Findings, Log, Predictions, probabilities
-from analysis.report.markup import percent
+from analysis.report.markup import interval, percent
 from analysis.report.sections import SECTIONS
 from analysis.report.sections.robustness import Robustness, bound
 from analysis.report.settings import Settings
@@ -61,13 +61,14 @@ def _head(subject: Subject, findings: Findings) -> str:
     )
     robustness: Robustness = findings.sections["robustness"]
     robust, predictions = robustness.accuracies["PGD"], findings.predictions
-    middle = len(robust) // 2
+    middle, count, attacked = len(robust) // 2, len(subject.labels), robustness.attacked
     return (
         f"<header><h1>{html.escape(subject.title)}</h1>"
-        f"<p>Of {len(subject.labels):,} test images {percent(predictions.accuracy)} are classified correctly"
-        f" ({int(np.trace(predictions.confusion)):,}). When every pixel may change by up to "
-        f"{bound(findings.settings.epsilons[middle])} of its range, PGD leaves {percent(robust[middle])}"
-        f" of the first {robustness.attacked:,} test images.</p>"
+        f"<p>Of {count:,} test images {percent(predictions.accuracy, count)} are classified correctly"
+        f" ({int(np.trace(predictions.confusion)):,}; 95\u00a0% interval {interval(predictions.accuracy, count)}).</p>"
+        f"<p>Of the first {attacked:,} of them {percent(robust[0], attacked)} are classified correctly as they are, "
+        f"and {percent(robust[middle], attacked)} ({interval(robust[middle], attacked)}) after PGD has changed every "
+        f"pixel by up to {bound(findings.settings.epsilons[middle])} of its range.</p>"
         f'<dl class="facts">{facts}</dl></header>'
     )
 

@@ -22,6 +22,11 @@ from analysis.report.markup import MOST_PIXELS, image, percent, picture, reduced
 from analysis.report.settings import Settings
 from analysis.report.subject import Subject
 
+NEEDS = {
+    "cam": "a global average and one linear layer between the last maps and the logits",
+    **dict.fromkeys(("guided_backprop", "deconvnet", "guided_grad_cam"), "ReLU as its only activation function"),
+}
+"""What a network must have for a method to be defined on it."""
 LISTED = 3
 """Predicted classes listed."""
 
@@ -64,7 +69,8 @@ def measure(subject: Subject, settings: Settings, predictions: Predictions, log:
                 maps_of(subject, name, images, targets, layer, key) for layer in (layers if method.of_layer else [None])
             )
         except ValueError as error:
-            left_out[method.label] = str(error)
+            log(f"left out {method.label}: {error}")
+            left_out[method.label] = f"it needs {NEEDS[name]}" if name in NEEDS else str(error)
     return Explorer(indices, targets, layers, tuple(maps), left_out)
 
 

@@ -132,7 +132,8 @@ def draw(subject: Subject, findings: Findings) -> str:
             f"First an image made to raise the mean of the channel ({settings.ascent} steps from noise), with that "
             "mean; grey where it is 0, since noise leaves the channel silent and there is no gradient to climb. Then "
             f"the images among the first {searched:,} of the test set on which the channel is largest anywhere, with "
-            "their class and that value; framed: the pixels that it depends on.",
+            "their class and that value; framed: the pixels that it depends on. <i>Tie</i>: so many images share the "
+            "largest value, as where a channel is saturated, and those shown are the first of them.",
         )
         + picture(
             f'<div class="cards">{"".join(_classes(subject, depth, first))}</div>',
@@ -152,7 +153,8 @@ def _channels(subject: Subject, depth: Depth, level: Level, start: int) -> str:
     rows = []
     for number, channel in enumerate(level.top.channels):
         title = f"channel {channel} of {level.layer}"
-        bits = f"<b>{channel}</b> ({level.information[number]:.2f})"
+        ties = f", {level.top.ties[number]:,} tie" if level.top.ties[number] > len(level.top.indices[number]) else ""
+        bits = f"<b>{channel}</b> ({level.information[number]:.2f}{ties})"
         made = f"<span>{depth.reached[start + number]:.3g}</span>"
         plates = [plate(_small(depth.made[start + number]), f"made for {title}", bits, made)]
         for index, value, box in zip(

@@ -8,7 +8,7 @@ import numpy as np
 from analysis import attacks
 from analysis.draw import robustness as chart_of
 from analysis.report.findings import Findings, Log, Predictions, Section, first_of_each_class, probabilities
-from analysis.report.markup import percent, picture, plate, svg, table, verdict
+from analysis.report.markup import in_percent, percent, picture, plate, svg, table, verdict
 from analysis.report.settings import Settings
 from analysis.report.subject import Subject
 
@@ -80,10 +80,12 @@ def draw(subject: Subject, findings: Findings) -> str:
     measured: Robustness = findings.sections["robustness"]
     names = {"FGSM": "FGSM", "PGD": f"PGD, {settings.steps} steps"}
     curves = {names[name]: values for name, values in measured.accuracies.items()}
+    count = measured.attacked
     ends = "; ".join(
-        f"{name} from {percent(values[0])} to {percent(values[-1])}" for name, values in measured.accuracies.items()
+        f"{name} from {percent(values[0], count)} to {percent(values[-1], count)}"
+        for name, values in measured.accuracies.items()
     )
-    rows = [[name, *(f"{100 * value:.1f}" for value in values)] for name, values in curves.items()]
+    rows = [[name, *(in_percent(value, count) for value in values)] for name, values in curves.items()]
     return (
         "<section id=robustness><h2>Robustness</h2>"
         + picture(
@@ -95,9 +97,14 @@ def draw(subject: Subject, findings: Findings) -> str:
             f"Accuracy on the first {measured.attacked:,} test images under untargeted attacks that see the weights "
             "and change each pixel by at most ε (L∞), inside [0, 1]. FGSM takes one step of ε along the sign of the "
             f"loss's gradient; PGD starts at random, takes {settings.steps} steps of {2.5 / settings.steps:g} ε "
-            "and keeps the worst it met. An upper bound: a stronger attack may leave less. Dotted: guessing.",
+            "and keeps the worst it met. An upper bound: a stronger attack may leave less. The axis is logarithmic, "
+            "and the images as they are, ε = 0, stand apart. Dotted: guessing.",
         )
-        + table(["ε · 255", *(f"{255 * epsilon:g}" for epsilon in settings.epsilons)], rows, "The same, in percent.")
+        + table(
+            ["ε · 255", *(f"{255 * epsilon:g}" for epsilon in settings.epsilons)],
+            rows,
+            f"The same, in percent of {count:,} images.",
+        )
         + ("" if measured.examples is None else _examples(subject, findings, measured.examples))
         + "</section>"
     )

@@ -66,6 +66,7 @@ def test_equal_images_come_in_order_and_a_dead_channel_looks_nowhere(window, dot
     flat = np.full_like(dots, 0.5)
     top = top_images(Window(), window, flat, "conv", count=4, batch_size=3)
     assert top.indices.tolist() == [[0, 1, 2, 3]] * 2
+    assert top.ties.tolist() == [7, 7]
     dead = jax.tree.map(np.zeros_like, window)
     assert not receptive_boxes(Window(), dead, flat, top_images(Window(), dead, flat, "conv", 0, count=2)).any()
 
@@ -126,3 +127,21 @@ def test_a_sheet_of_top_images_takes_the_images_they_were_chosen_from(digits, di
     top = top_images(digits_net, healthy, digits.images[:30], "stage1", 0)
     with pytest.raises(ValueError, match="is among the top images, but there are 2"):
         exemplar_figure(digits.images[:2], top)
+
+
+def test_a_saturated_channel_ties_and_another_does_not():
+    class Saturated(nn.Module):
+        @nn.compact
+        def __call__(self, images):
+            return nn.tanh(nn.Conv(2, (1, 1), name="conv")(images))
+
+    kernel = np.array([1, 100], np.float32).reshape(1, 1, 1, 2)
+    images = np.linspace(0, 1, 20, dtype=np.float32).reshape(20, 1, 1, 1)
+    model, variables = (
+        nn.Sequential([Saturated()]),
+        {"params": {"layers_0": {"conv": {"kernel": kernel, "bias": np.zeros(2)}}}},
+    )
+    top = top_images(model, jax.tree.map(jnp.float32, variables), images, "layers_0", count=3)
+    assert top.ties[0] == 1
+    # tanh(100 x) is 1 in float32 from x = 0.1 on.
+    assert top.ties[1] == 18

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis import report
-from analysis.report.markup import reduced
+from analysis.report.markup import interval, percent, reduced
 from tests.analysis.report.brightest import CLASSES, SETTINGS, brightest, scenes
 
 
@@ -87,7 +87,8 @@ def test_explorer_is_three_groups_of_radio_buttons_with_one_checked_each(page):
 
 def test_page_states_the_figures(page):
     text = Reader(page).text
-    assert "Of 24 test images 95.8\u00a0% are classified correctly (23)." in text
+    assert "Of 24 test images 96\u00a0% are classified correctly (23; 95\u00a0% interval 80 to 99\u00a0%)." in text
+    assert "Of the first 16 of them 94\u00a0% are classified correctly as they are, and" in text
     assert "python -m analysis report 'runs/a b'" in text
     assert "1 of 24 test images are classified wrongly" in text
     assert "red & <warm>" in text
@@ -166,3 +167,18 @@ def test_large_pictures_are_reduced_and_small_ones_left_alone():
     assert small.shape == (2, 96, 48, 1)
     np.testing.assert_allclose(small[:, :46], 1, atol=1e-6)
     np.testing.assert_array_equal(reduced(small), small)
+
+
+@pytest.mark.parametrize(
+    ("share", "count", "text"),
+    # Of Newcombe, 1998, Statistics in Medicine 17: 81 of 263, 15 of 148, 0 of 20, 1 of 29; in percent.
+    [(81 / 263, 263, "25.5 to 36.6"), (15 / 148, 148, "6.2 to 16.0"), (0, 20, "0 to 16"), (1 / 29, 29, "1 to 17")],
+)
+def test_intervals_of_shares(share, count, text):
+    assert interval(share, count) == f"{text}\u00a0%"
+
+
+def test_a_share_has_as_many_digits_as_its_count_carries():
+    assert [percent(0.123456, count) for count in (10, 100, 101, 1000, 10_000)] == [
+        f"{number}\u00a0%" for number in ("12", "12", "12.3", "12.3", "12.35")
+    ]
