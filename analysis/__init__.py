@@ -4,11 +4,11 @@ import analysis
 from analysis import attacks
 heat = analysis.saliency(logits_fn, images, labels)                  # any function images -> logits
 heat = analysis.grad_cam(model, variables, images, labels, layer="stage3")
-found = analysis.maximize(model, variables, (32, 32, 3), "stage3", [0, 1], key=key).images
+made = analysis.maximize(model, variables, (32, 32, 3), "stage3", [0, 1], key=key).images
 adversarial = attacks.pgd(logits_fn, images, labels, attacks.Linf(8 / 255), key=key)
 """
 
-from analysis import attacks, execution, metrics, taps
+from analysis import attacks, diagnosis, execution, features, metrics, taps
 from analysis.attribution import (
     cam,
     deconvnet,
@@ -23,40 +23,22 @@ from analysis.attribution import (
     score_cam,
     smoothgrad,
 )
+from analysis.diagnosis.health import health
+from analysis.features.caricature import caricature
+from analysis.features.invert import invert
+from analysis.features.maximize import maximize
+from analysis.features.top_images import top_images
 from analysis.taps import neurons
-from analysis.visualize.activations import channel_report
-from analysis.visualize.caricature import caricature
-from analysis.visualize.colour import colour_selectivity
-from analysis.visualize.evidence import inversion_by_depth
-from analysis.visualize.exemplars import chance_purity, class_purity, receptive_boxes, top_images
-from analysis.visualize.figures import activation_figure, exemplar_figure, kernel_figure
-from analysis.visualize.filters import filter_map
-from analysis.visualize.health import health
-from analysis.visualize.inversion import invert
-from analysis.visualize.kernels import kernel_of, kernel_report
-from analysis.visualize.optimal import maximize
-from analysis.visualize.prior import DenoisingPrior, learn_denoiser
-from analysis.visualize.regularizers import AlphaNorm, TotalVariation
-from analysis.visualize.specialization import class_information, class_selectivity, specialization
+from convzoo.moved import moved
 
 __all__ = [
-    "AlphaNorm",
-    "DenoisingPrior",
-    "TotalVariation",
-    "activation_figure",
     "attacks",
     "cam",
     "caricature",
-    "chance_purity",
-    "channel_report",
-    "class_information",
-    "class_purity",
-    "class_selectivity",
-    "colour_selectivity",
     "deconvnet",
+    "diagnosis",
     "execution",
-    "exemplar_figure",
-    "filter_map",
+    "features",
     "grad_cam",
     "grad_cam_plus_plus",
     "guided_backprop",
@@ -64,21 +46,32 @@ __all__ = [
     "health",
     "input_times_gradient",
     "integrated_gradients",
-    "inversion_by_depth",
     "invert",
-    "kernel_figure",
-    "kernel_of",
-    "kernel_report",
-    "learn_denoiser",
     "maximize",
     "metrics",
     "neurons",
     "occlusion",
-    "receptive_boxes",
     "saliency",
     "score_cam",
     "smoothgrad",
-    "specialization",
     "taps",
     "top_images",
 ]
+
+MOVED = {
+    "diagnosis": (
+        *("activation_figure", "chance_purity", "channel_report", "class_information", "class_purity"),
+        *("class_selectivity", "colour_selectivity", "kernel_figure", "kernel_of", "kernel_report", "specialization"),
+    ),
+    "features": (
+        *("AlphaNorm", "DenoisingPrior", "TotalVariation", "exemplar_figure", "filter_map", "inversion_by_depth"),
+        *("learn_denoiser", "receptive_boxes"),
+    ),
+}
+"""Names of this package in the version before, by the sub-package that holds them now."""
+
+__getattr__ = moved(
+    __name__,
+    {name: f"analysis.{home}.{name}" for home, names in MOVED.items() for name in names}
+    | {"drive": "analysis.execution"},
+)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from analysis import checks
 from analysis.numerics import at_least_float32, entry_of
 from convzoo.checks import choice
+from convzoo.moved import moved
 
 Score = Literal["logit", "probability"] | Callable[[jax.Array, jax.Array], jax.Array]
 
@@ -46,3 +47,13 @@ def score_of(logits: jax.Array, labels: jax.Array, score: Score) -> jax.Array:
     if jnp.shape(scores) != labels.shape:
         raise ValueError(f"the score gave {checks.form(scores)} for {len(labels)} images: expected one number an image")
     return scores
+
+
+METRICS = (
+    *("Curve", "Randomisation", "agreement", "as_maps", "as_masks", "blurred", "completeness", "contrast", "deletion"),
+    *("deletion_curve", "infidelity", "insertion", "insertion_curve", "mass_inside", "of_logits", "pointing_game"),
+    *("randomisation", "rank_correlation", "sensitivity", "structural_similarity"),
+)
+"""Names of the metrics of maps, which were here in the version before."""
+
+__getattr__ = moved(__name__, {name: f"analysis.metrics.{name}" for name in METRICS})

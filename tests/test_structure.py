@@ -55,8 +55,11 @@ def test_layers_know_no_architecture_and_architectures_not_each_other():
             assert not [name for name in used if not within(name, module)], f"{module} imports {used}"
 
 
-FOUNDATIONS = {f"analysis.{name}" for name in ("checks", "execution", "network", "numerics", "scores", "taps")}
-METHODS = {"analysis.attacks", "analysis.attribution", "analysis.metrics"}
+FOUNDATIONS = {
+    f"analysis.{name}" for name in ("checks", "execution", "layers", "network", "numerics", "scores", "taps")
+}
+METHODS = {f"analysis.{name}" for name in ("attacks", "attribution", "diagnosis", "features", "metrics")}
+JOINING = {f"analysis.{name}" for name in ("commands", "report", "understanding")}
 
 
 def test_methods_of_analysis_import_its_foundations_and_not_each_other():
@@ -64,17 +67,35 @@ def test_methods_of_analysis_import_its_foundations_and_not_each_other():
     for module, path in MODULES.items():
         for package in METHODS | FOUNDATIONS:
             if within(module, package):
-                allowed = FOUNDATIONS | ({package} & METHODS) | {"convzoo"}
+                allowed = FOUNDATIONS | ({package, "analysis.draw"} if package in METHODS else set()) | {"convzoo"}
                 used = {name if name in MODULES else name.rpartition(".")[0] for name in imports(path)} - {"analysis"}
                 forbidden = {name for name in used if not any(within(name, one) for one in allowed)}
                 assert not forbidden, f"{module} imports {forbidden}"
 
 
-@pytest.mark.parametrize("package", sorted(METHODS))
-def test_no_module_is_hidden_by_a_name_of_its_package(package):
-    modules = {module.rpartition(".")[2] for module in MODULES if module.rpartition(".")[0] == package}
-    hidden = modules & {*importlib.import_module(package).__all__}
-    assert not hidden, f"{package} has modules and functions of the same names: {hidden}"
+def test_draw_knows_arrays_only():
+    for module, path in MODULES.items():
+        if within(module, "analysis.draw"):
+            other = {name for name in imports(path) if not within(name, "analysis.draw") and name != "analysis.draw"}
+            assert not {name for name in other if not within(name, "convzoo")}, f"{module} imports {other}"
+
+
+def test_nothing_imports_what_joins_analysis_but_its_main():
+    """Experiments, report and commands use all of `analysis`; only commands use experiments and report."""
+    for module, path in MODULES.items():
+        if within(module, "analysis") and not module.endswith("__main__"):
+            # A command asks for a report or an experiment.
+            above = JOINING if within(module, "analysis.commands") else {one for one in JOINING if within(module, one)}
+            forbidden = {name for name in imports(path) if any(within(name, one) for one in JOINING - above)}
+            assert not forbidden, f"{module} imports {forbidden}"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if within(name, "analysis") and name != "analysis"])
+def test_no_module_of_analysis_is_hidden_by_a_name_of_its_package(module):
+    package, _, name = module.rpartition(".")
+    if name != "__main__":
+        imported = importlib.import_module(module)
+        assert getattr(importlib.import_module(package), name) is imported, f"{package} hides its module {name}"
 
 
 def test_there_are_no_circles():

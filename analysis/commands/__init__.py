@@ -1,4 +1,4 @@
-"""What `python -m analysis` does with a model: one command a module, each a parser and its answer.
+"""The commands of `python -m analysis`, one a module: `add` makes its parser, `answer` does the work.
 
-A command works on a `Source`; only `analysis.__main__` knows where a model comes from.
+What a command needs of other packages comes as `joined.Joined` from `analysis.__main__`, which alone imports them.
 """

@@ -1,4 +1,4 @@
-"""`python -m analysis attribute`: which pixels a class hangs on, by any method."""
+"""`python -m analysis attribute`: maps of the pixels that a class depends on, by any method."""
 
 import argparse
 import sys
@@ -8,36 +8,37 @@ from typing import Any
 import jax
 import numpy as np
 
-from analysis import checks
 from analysis.attribution.methods import METHODS, explainer
-from analysis.commands import files, options
+from analysis.commands import arguments, outputs
+from analysis.commands.joined import Joined
 from analysis.commands.source import Source
+from convzoo.checks import choice
 
 DEFAULT = ("saliency", "integrated_gradients", "grad_cam", "occlusion")
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
     """The parser."""
-    parser = commands.add_parser("attribute", help="maps of the pixels that a class hangs on, and their numbers")
-    options.add_source(parser)
+    parser = commands.add_parser("attribute", help="maps of the pixels that a class depends on, and their numbers")
+    arguments.add_source(parser)
     parser.add_argument(
         "--method",
-        type=options.names,
+        type=arguments.names,
         default=DEFAULT,
         help=f"one or several of {', '.join(METHODS)}, joined by commas; all: those that the model allows "
         f"(default: {','.join(DEFAULT)})",
     )
-    parser.add_argument("--layer", help="of Grad-CAM and its kin (default: the last stage)")
+    parser.add_argument("--layer", help="of Grad-CAM and similar methods (default: the last stage)")
     parser.add_argument("--target", metavar="CLASS", help="explained: a name or number (default: the predicted class)")
     return parser
 
 
-def answer(source: Source, given: argparse.Namespace) -> list[Path]:
+def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[Path]:
     """Write the figure and the raw maps.
 
     Args:
-      source: the model and its images.
-      given: the options.
+      joined: functions of other packages.
+      options: of the command line.
 
     Returns:
       The paths written.
@@ -45,22 +46,28 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
     Raises:
       ValueError: an option that does not fit the model.
     """
-    every = given.method == ("all",)
-    path = options.figure_path(given, source, "attribute")
-    methods = tuple(METHODS) if every else given.method
+    source = joined.source(options)
+    every = options.method == ("all",)
+    path = arguments.figure_path(options, source, "attribute")
+    methods = tuple(METHODS) if every else options.method
     for name in methods:
-        checks.choice("method", name, METHODS)
-    if given.layer is not None:
-        source.network.spatial_layer(source.image_shape, given.layer)
-    source = source.chosen(given.images, given.count)
-    shares = source.probabilities(given.batch_size)
+        choice("method", name, METHODS)
+    if options.layer is not None:
+        source.network.spatial_layer(source.image_shape, options.layer)
+    source = source.chosen(options.images, options.count)
+    shares = source.probabilities(options.batch_size)
     targets = shares.argmax(1)
-    if given.target is not None:
-        targets = np.full(len(targets), source.class_number(given.target, shares.shape[1]))
+    if options.target is not None:
+        targets = np.full(len(targets), source.class_number(options.target, shares.shape[1]))
     maps = {}
     for name in methods:
         method = explainer(
-            name, source.network.logits_fn, source.network, given.layer, jax.random.key(given.seed), given.batch_size
+            name,
+            source.network.logits_fn,
+            source.network,
+            options.layer,
+            jax.random.key(options.seed),
+            options.batch_size,
         )
         try:
             maps[name] = np.asarray(method(source.images, targets.astype(np.int32)))
@@ -69,7 +76,7 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
                 raise
             print(f"left out {name}: {error}", file=sys.stderr)
     arrays = {"images": source.images, "targets": targets, "probabilities": shares} | maps
-    return files.write(path, _figure(source, shares, targets, maps, given.layer), arrays)
+    return outputs.write(path, _figure(source, shares, targets, maps, options.layer), arrays)
 
 
 def _figure(source: Source, shares: np.ndarray, targets: np.ndarray, maps: dict[str, np.ndarray], layer: str | None):

@@ -1,4 +1,4 @@
-"""What a command works on: a model, and images for it."""
+"""The source of a command: a model, and images for it."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,6 +9,18 @@ import numpy as np
 
 from analysis import checks, execution
 from analysis.network import Network
+from convzoo.checks import did_you_mean, integer
+
+
+def title(model: str, dataset: str) -> str:
+    """The name of a trained model in a heading; of a data set in a folder only the folder's name.
+
+    Example:
+      >>> title("resnet18", "folder:/home/me/flowers"), title("lenet", "digits")
+      ('resnet18 on flowers', 'lenet on digits')
+    """
+    kind, _, path = dataset.partition(":")
+    return f"{model} on {Path(path).name if kind == 'folder' else dataset}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,19 +55,19 @@ class Source:
           count: of images.
 
         Raises:
-          ValueError: an image that there is not.
+          ValueError: an image that does not exist.
         """
         total = len(self.images)
-        checks.positive("count", count)
-        wanted = np.arange(min(count, total)) if indices is None else np.asarray(indices)
-        wrong = wanted[(wanted < 0) | (wanted >= total)]
+        integer("count", count)
+        rows = np.arange(min(count, total)) if indices is None else np.asarray(indices)
+        wrong = rows[(rows < 0) | (rows >= total)]
         if wrong.size:
             raise ValueError(f"there is no image {wrong[0]} among {total}: expected 0 to {total - 1}")
         return dataclasses.replace(
             self,
-            images=self.images[wanted],
-            names=[self.names[index] for index in wanted.tolist()],
-            labels=None if self.labels is None else self.labels[wanted],
+            images=self.images[rows],
+            names=[self.names[index] for index in rows.tolist()],
+            labels=None if self.labels is None else self.labels[rows],
         )
 
     def probabilities(self, batch_size: int = 32) -> np.ndarray:
@@ -79,5 +91,5 @@ class Source:
             return names.index(text)
         if text.isdecimal() and int(text) < count:
             return int(text)
-        known = f"one of {', '.join(names)}" if 0 < len(names) <= 12 else f"a number from 0 to {count - 1}"
-        raise ValueError(f"target={text!r} is no class{checks.did_you_mean(text, names)}: expected {known}")
+        expected = f"one of {', '.join(names)}" if 0 < len(names) <= 12 else f"a number from 0 to {count - 1}"
+        raise ValueError(f"target={text!r} is no class{did_you_mean(text, names)}: expected {expected}")

@@ -1,35 +1,41 @@
-"""`python -m analysis top-images`: the images that channels like best, and where in them."""
+"""`python -m analysis top-images`: the images that excite channels most, with the pixels that they depend on."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
-from analysis.commands import files, options
+import numpy as np
+
+from analysis.commands import arguments, outputs
+from analysis.commands.joined import Joined
 from analysis.commands.source import Source
-from analysis.visualize import exemplars
-from analysis.visualize.layer import find_layer
+from analysis.features.top_images import TopImages, receptive_boxes, top_images
+from analysis.layers import find_layer
 
 MOST = 8
-KEPT = ("channels", "indices", "activations", "positions")
+KEPT = ("channels", "indices", "activations", "positions", "ties")
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
     """The parser."""
-    parser = commands.add_parser("top-images", help="the images that excite channels most, framed where they look")
-    options.add_source(parser, count=9)
+    parser = commands.add_parser(
+        "top-images", help="the images that excite channels most, with a frame around the pixels that they depend on"
+    )
+    arguments.add_source(parser, count=9)
     parser.add_argument("--layer", help="whose channels (default: the last stage)")
     parser.add_argument(
-        "--channels", type=options.integers, metavar="0,1,2", help=f"which (default: the first {MOST} at most)"
+        "--channels", type=arguments.integers, metavar="0,1,2", help=f"which (default: the first {MOST} at most)"
     )
     return parser
 
 
-def answer(source: Source, given: argparse.Namespace) -> list[Path]:
+def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[Path]:
     """Write the figure and the table of images.
 
     Args:
-      source: the model and its images.
-      given: the options; `count` is that of images a channel.
+      joined: functions of other packages.
+      options: of the command line.
 
     Returns:
       The paths written.
@@ -39,30 +45,40 @@ def answer(source: Source, given: argparse.Namespace) -> list[Path]:
     """
     from analysis.commands import figures
 
-    source = source.chosen(given.images, len(source.images))
+    source = joined.source(options)
+    source = source.chosen(options.images, len(source.images))
     network = source.network
     model, variables, preprocess = network.model, network.variables, network.preprocess
-    layer = given.layer or source.network.spatial_layer(source.image_shape)
-    path = options.figure_path(given, source, f"top-images-{layer}")
-    place = find_layer(model, variables, source.images, layer, preprocess)
-    top = exemplars.top_images(
+    layer = options.layer or source.network.spatial_layer(source.image_shape)
+    path = arguments.figure_path(options, source, f"top-images-{layer}")
+    place = find_layer(network, source.images, layer)
+    top = top_images(
         model,
         variables,
         source.images,
         layer,
-        given.channels or tuple(range(min(MOST, place.channels))),
-        given.count,
+        options.channels or tuple(range(min(MOST, place.channels))),
+        options.count,
         preprocess,
-        given.batch_size,
+        options.batch_size,
     )
-    frames = exemplars.receptive_boxes(model, variables, source.images, top, preprocess, given.batch_size)
+    frames = receptive_boxes(model, variables, source.images, top, preprocess, options.batch_size)
     rows = [
-        figures.Tile(f"channel {channel}", source.images[indices], _notes(source, indices, values), boxes)
-        for channel, indices, values, boxes in zip(top.channels, top.indices, top.activations, frames, strict=True)
+        figures.Tile(
+            _label(top, row), source.images[indices], _notes(source, indices, top.activations[row]), frames[row]
+        )
+        for row, indices in enumerate(top.indices)
     ]
+    for row in np.flatnonzero(top.ties > options.count).tolist():
+        print(f"{_label(top, row)} for the largest activation: those shown are the first of them", file=sys.stderr)
     arrays = {name: getattr(top, name) for name in KEPT} | {"boxes": frames}
     heading = f"{source.title}: the images on which a channel of {top.layer} is largest, with that activation"
-    return files.write(path, figures.tiles(rows, heading), arrays)
+    return outputs.write(path, figures.tiles(rows, heading), arrays)
+
+
+def _label(top: TopImages, row: int) -> str:
+    tie = f", {top.ties[row]} images tie" if top.ties[row] > top.indices.shape[1] else ""
+    return f"channel {top.channels[row]}{tie}"
 
 
 def _notes(source: Source, indices: Any, values: Any) -> list[str]:

@@ -75,21 +75,25 @@ def robustness(epsilons: ArrayLike, accuracies: Mapping[str, ArrayLike], chance:
       chance: accuracy of guessing; None: not drawn.
 
     Returns:
-      A figure; the horizontal axis is in steps of 1/255, evenly spaced from one bound to the next.
+      A figure; the horizontal axis is in steps of 1/255 and logarithmic, and 0 stands apart from it.
 
     Example:
       >>> robustness([0, 1 / 255], {"FGSM": [0.9, 0.5]}).axes[0].get_ylabel()
       'accuracy (%)'
     """
     epsilons = np.asarray(epsilons, np.float64)
-    percent = {name: 100 * np.asarray(values) for name, values in accuracies.items()}
-    figure = curves(percent, np.arange(len(epsilons)), "ε (1/255 of the pixel range)", "accuracy (%)", size=(4.6, 2.8))
+    places = np.log2(255 * epsilons[1:])
+    zero = places[0] - max(1.5, 0.2 * np.ptp(places))
+    # A point without a value interrupts the lines between 0 and the logarithmic axis.
+    x = np.array([zero, np.nan, *places])
+    percent = {name: np.insert(100 * np.asarray(values, np.float64), 1, np.nan) for name, values in accuracies.items()}
+    figure = curves(percent, x, "ε (1/255 of the pixel range)", "accuracy (%)", size=(4.6, 2.8))
     axes = figure.axes[0]
-    axes.set_xticks(np.arange(len(epsilons)), [f"{255 * epsilon:.3g}" for epsilon in epsilons])
+    axes.set_xticks([zero, *places], [f"{255 * epsilon:.3g}" for epsilon in epsilons])
     axes.set_ylim(-3, 103)
     if chance is not None:
         axes.axhline(100 * chance, color=PALETTE["muted"], linewidth=0.7, linestyle=(0, (1, 2)))
-        axes.annotate("chance", (0, 100 * chance), (2, 2), textcoords="offset points", color=PALETTE["muted"])
+        axes.annotate("chance", (zero, 100 * chance), (2, 2), textcoords="offset points", color=PALETTE["muted"])
     return figure
 
 

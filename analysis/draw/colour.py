@@ -60,7 +60,7 @@ def blend(images: ArrayLike, maps: ArrayLike, saturation: float, signed: bool) -
 
 
 def tint(shares: ArrayLike, signed: bool) -> tuple[np.ndarray, np.ndarray]:
-    """What `blend` lays over grey for values as shares of the saturation.
+    """Colours and opacities that `blend` lays over grey, for values as shares of the saturation.
 
     Args:
       shares: (...) in [−1, 1].

@@ -1,4 +1,4 @@
-"""How all pictures look: colours, dashes, markers, sizes."""
+"""The style of all pictures: colours, dashes, markers, sizes."""
 
 from typing import Any
 

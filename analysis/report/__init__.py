@@ -1,4 +1,4 @@
-"""One self-contained HTML page about one classifier: how well it does, where it looks, how easily it is fooled.
+"""Reports: one self-contained HTML page about one classifier, with its metrics, mistakes, maps and robustness.
 
 subject = report.Subject(title="my model", classes=..., images=..., labels=..., logits_fn=...)
 report.write(subject, "report/index.html")
@@ -8,10 +8,11 @@ import os
 import pathlib
 from collections.abc import Callable
 
-from analysis.report.findings import Findings, examine
-from analysis.report.page import page
+from analysis.report.document import examine, page
+from analysis.report.findings import Findings
 from analysis.report.settings import Settings
 from analysis.report.subject import Subject
+from convzoo import files
 
 __all__ = ["Findings", "Settings", "Subject", "examine", "page", "write"]
 
@@ -25,10 +26,10 @@ def write(
     """Examine a classifier and write the page; the same subject and settings give the same bytes.
 
     Args:
-      subject: the classifier, its test images and what is known of its training.
+      subject: the classifier, its test images and the record of its training.
       path: of the HTML file; its directory is made.
       settings: how much is examined; None: the defaults.
-      log: told what is being done, a line at a time.
+      log: called with a line at each step.
 
     Returns:
       The path written.
@@ -37,10 +38,5 @@ def write(
       ValueError: images, labels and classes that do not fit each other.
     """
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)  # what cannot be written is to be known before the minutes of work
-    text = page(subject, examine(subject, settings or Settings(), log))
-    # A reader never meets half a page.
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-    return path
+    path.parent.mkdir(parents=True, exist_ok=True)  # a path that cannot be written fails before minutes of work
+    return files.write(path, page(subject, examine(subject, settings or Settings(), log)))

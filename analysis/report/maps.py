@@ -1,16 +1,13 @@
-"""Maps of the pixels that classes hang on, for a report."""
+"""Attribution maps in a report: of some images by one method, with their colours and their colour bar."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
 
-import jax
 import numpy as np
 
+from analysis import draw
 from analysis.attribution.methods import METHODS, explainer
-from analysis.report.settings import Settings
+from analysis.report.markup import plate
 from analysis.report.subject import Subject
-
-SHOWN = ("saliency", "grad_cam", "occlusion")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -19,11 +16,11 @@ class Maps:
 
     Attributes:
       name: of the method.
-      unit: what a value measures.
+      unit: of a value.
       meaning: the method in a clause.
       signed: whether values below zero mean something.
       values: (M, H, W).
-      layer: that it looked into; empty: the method has none.
+      layer: from which they are; empty: the method has no layer.
     """
 
     name: str
@@ -39,76 +36,31 @@ class Maps:
         meaning = self.meaning[0].upper() + self.meaning[1:]
         return f"{meaning}; orange speaks for the class, blue against it." if self.signed else f"{meaning}."
 
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Explorer:
-    """Many methods' maps of the same images, to flip through.
-
-    Attributes:
-      indices: (M,) test images: the first of each class, then some of the hardest.
-      targets: (M,) the class that the maps explain: the predicted one.
-      layers: paths that methods looked into, the shallowest first.
-      maps: by method, then by layer.
-      left_out: methods that the model refuses, and why.
-    """
-
-    indices: np.ndarray
-    targets: np.ndarray
-    layers: tuple[str, ...]
-    maps: tuple[Maps, ...]
-    left_out: dict[str, str]
+    def bar(self, title: str) -> str:
+        """The colour bar as HTML, with a title."""
+        saturation = draw.limit(self.values)
+        low, high = (f"≤ −{saturation:.2g}" if self.signed else "0"), f"≥ {saturation:.2g}"
+        ends = f'<span class="ends"><span>{low}</span><span>{high}</span></span>'
+        alt = f"colour bar of {self.name}, from {low} to {high}"
+        return plate(draw.ramp(self.signed), alt, f"{title}: {self.unit}", ends)
 
 
-def explain(subject: Subject, indices: np.ndarray, log: Callable[[str], None]) -> Iterator[Maps]:
-    """The maps of a few methods for the true class of some images."""
-    images, labels = subject.images[indices], np.asarray(subject.labels, np.int32)[indices]
-    for name in SHOWN:
-        method = METHODS[name]
-        if method.of_model and (subject.network is None or not subject.depths(1)):
-            continue
-        log(f"{method.label} of {len(indices)} images")
-        values = explainer(name, subject.logits_fn, subject.network)(images, labels)
-        yield Maps(method.label, method.unit, method.meaning, method.signed, np.asarray(values))
-
-
-def explore(
-    subject: Subject, settings: Settings, predictions: np.ndarray, hardest: np.ndarray, log: Callable[[str], None]
-) -> Explorer:
-    """The maps of every method that the subject allows, for the predicted class, from several layers.
+def maps_of(
+    subject: Subject, method: str, images: np.ndarray, targets: np.ndarray, layer: str | None = None, key=None
+) -> Maps:
+    """The maps of a method for one class an image.
 
     Args:
-      subject: the classifier and its test images.
-      settings: how many images and layers.
-      predictions: (N,) the predicted class of each test image.
-      hardest: (N,) test images, the hardest first.
-      log: told what is being done, a line at a time.
+      subject: the classifier.
+      method: one of `analysis.attribution.methods.METHODS`.
+      images: (M, H, W, C).
+      targets: (M,) classes, int32.
+      layer: of methods that look into one; None: the last stage.
+      key: of methods that draw; None: their default.
+
+    Raises:
+      ValueError: the model refuses the method.
     """
-    labels = np.asarray(subject.labels)
-    some = hardest[: settings.explored // 6]
-    others = np.setdiff1d(np.arange(len(labels)), some)
-    indices = np.concatenate([first_of_each_class(labels, others, settings.explored - len(some)), some])
-    images, targets = subject.images[indices], predictions[indices].astype(np.int32)
-    layers = subject.depths(settings.layers)
-    maps: list[Maps] = []
-    left_out: dict[str, str] = {}
-    for name, method in METHODS.items():
-        if method.of_model and subject.network is None:
-            continue
-        log(f"{method.label} of {len(indices)} images" + (f", {len(layers)} layers" if method.of_layer else ""))
-        try:
-            for layer in layers if method.of_layer else [None]:
-                explained = explainer(name, subject.logits_fn, subject.network, layer, jax.random.key(settings.seed))
-                values = np.asarray(explained(images, targets))
-                maps.append(Maps(method.label, method.unit, method.meaning, method.signed, values, layer or ""))
-        except ValueError as error:
-            left_out[method.label] = str(error)
-    return Explorer(indices, targets, layers, tuple(maps), left_out)
-
-
-def first_of_each_class(labels: np.ndarray, candidates: np.ndarray, count: int) -> np.ndarray:
-    """Up to `count` of the candidates: the first of every class, then the second of every class, and so on."""
-    rank = np.zeros(len(candidates), int)
-    for label in np.unique(labels[candidates]):
-        those = labels[candidates] == label
-        rank[those] = np.arange(those.sum())
-    return candidates[np.lexsort((labels[candidates], rank))][:count]
+    about = METHODS[method]
+    values = np.asarray(explainer(method, subject.logits_fn, subject.network, layer, key)(images, targets))
+    return Maps(about.label, about.unit, about.meaning, about.signed, values, layer or "")

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -11,13 +12,39 @@ from matplotlib.figure import Figure
 
 from analysis import draw
 
+Z = 1.96
+"""Standard deviations on each side of the mean that hold 95 % of a normal distribution."""
 MOST_PIXELS = 96
 """Where a page holds many pictures, larger ones are reduced to this side, so that it stays small."""
 
 
-def percent(share: float) -> str:
-    """A share in percent."""
-    return f"{100 * share:.1f}\u00a0%"
+def percent(share: float, count: int = 1000) -> str:
+    """A share in percent, with as many digits as a share of so many cases carries.
+
+    Example:
+      >>> percent(0.87, 100), percent(0.87, 360)
+      ('87\\xa0%', '87.0\\xa0%')
+    """
+    return f"{in_percent(share, count)}\u00a0%"
+
+
+def in_percent(share: float, count: int) -> str:
+    """A share of `count` cases in percent, without the sign."""
+    return f"{100 * share:.{max(0, math.ceil(math.log10(count)) - 2)}f}"
+
+
+def interval(share: float, count: int) -> str:
+    """Wilson's 95 % interval of a share of `count` cases, in percent.
+
+    Example:
+      >>> interval(0.69, 100)
+      '59 to 77\\xa0%'
+    """
+    centre = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
+    half = Z / (1 + Z**2 / count) * math.sqrt(share * (1 - share) / count + (Z / (2 * count)) ** 2)
+    # At 0 and 1 rounding would leave [0, 1].
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return f"{in_percent(low, count)} to {percent(high, count)}"
 
 
 def picture(content: str, caption: str) -> str:
@@ -43,6 +70,20 @@ def plate(pixels: np.ndarray, alt: str, above: str = "", below: str = "", over: 
     shown = image(pixels, alt)
     shown = f'<div class="marked">{shown}{over}</div>' if over else shown
     return f'<div class="plate"><span class="above">{above}</span>{shown}{below}</div>'
+
+
+def verdict(classes: Sequence[str], shares: np.ndarray, truth: int, sign: str = "") -> str:
+    """The most probable class with its probability, marked where it is not the true one.
+
+    Args:
+      classes: their names.
+      shares: (K,) probabilities.
+      truth: the true class.
+      sign: text in front.
+    """
+    guess = int(shares.argmax())
+    kind = "right" if guess == truth else "wrong"
+    return f"<span class={kind}>{sign}{html.escape(classes[guess])}, {percent(shares[guess])}</span>"
 
 
 def image(pixels: np.ndarray, alt: str) -> str:

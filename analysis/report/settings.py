@@ -1,13 +1,15 @@
-"""How much a report examines."""
+"""Settings of a report: numbers of images, layers and steps."""
 
 import dataclasses
 
 import numpy as np
 
+from convzoo.checks import integer
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How much is examined; the defaults take well under a minute for a small network on two cores.
+    """Numbers of images, layers and steps; the defaults take well under a minute for a small network on two cores.
 
     Attributes:
       explained: images whose maps are shown.
@@ -49,9 +51,8 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self):
-        counts = [field.name for field in dataclasses.fields(self) if field.name not in ("epsilons", "seed")]
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)!r}: expected a positive integer")
+        for field in dataclasses.fields(self):
+            if field.name not in ("epsilons", "seed"):
+                integer(field.name, getattr(self, field.name))
         if self.epsilons[:1] != (0.0,) or any(np.diff(self.epsilons) <= 0) or self.epsilons[-1] > 1:
             raise ValueError(f"epsilons={self.epsilons}: expected ascending numbers from 0 to at most 1")

@@ -1,4 +1,4 @@
-"""How a report looks: one style sheet, light and dark."""
+"""The style sheet of a report, light and dark."""
 
 from analysis.draw import PALETTE
 

@@ -1,4 +1,4 @@
-"""What a report is about, as plain values."""
+"""The subject of a report: a classifier, its test images and the record of its training, as plain values."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ Figures = Mapping[str, float]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Subject:
-    """A trained classifier, its test images, and what is known of its training.
+    """A trained classifier, its test images, and the record of its training.
 
     Attributes:
       title: heading of the page.

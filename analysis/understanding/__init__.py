@@ -1,1 +1,11 @@
-"""What a trained classifier has learned, and whether that is what it was meant to learn."""
+"""Experiments on what networks learn, each with the claims it examines.
+
+understanding.EXPERIMENTS["watermark"].run(lab, seeds=(0, 1, 2))      # -> Result: claims, table, picture
+"""
+
+from analysis.understanding import watermark
+from analysis.understanding.experiment import Claim, Experiment, Lab, Result, Table
+
+__all__ = ["EXPERIMENTS", "Claim", "Experiment", "Lab", "Result", "Table"]
+
+EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in (watermark.EXPERIMENT,)}

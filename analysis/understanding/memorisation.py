@@ -1,4 +1,4 @@
-"""Does a classifier read the object, or a mark that happens to come with it?
+"""Memorisation: evidence that a classifier reads a mark that comes with the object, instead of the object.
 
 The evidence is where its attribution maps lie, in images whose object and mark are known:
 
@@ -20,7 +20,7 @@ Method = Callable[[Any, Any], jax.Array]
 
 
 class Evidence(NamedTuple):
-    """Where one method's maps lie, and what their order of the pixels is worth.
+    """One method's maps: their place on object and mark, and the worth of their order of the pixels.
 
     Attributes:
       maps: (N, H, W).
@@ -40,7 +40,7 @@ class Evidence(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the evidence says of a classifier.
+    """The conclusion from the evidence.
 
     Attributes:
       memorised: whether, for most methods, the mean contrast is above zero.
@@ -63,7 +63,7 @@ def examine(
     steps: int = 16,
     batch_size: int | None = 128,
 ) -> dict[str, Evidence]:
-    """What each method has to say about one classifier.
+    """Collect the evidence of each method about one classifier.
 
     Args:
       logits_fn: (N, H, W, C) images in [0, 1] → (N, classes) logits.
@@ -114,7 +114,7 @@ def examine(
 
 
 def verdict(evidence: Mapping[str, Evidence]) -> Verdict:
-    """Whether the methods find that a classifier reads the mark.
+    """Decide by the majority of the methods whether a classifier reads the mark.
 
     Args:
       evidence: of each method, from `examine`.
@@ -147,8 +147,8 @@ def separation(first: Any, second: Any) -> float:
       second: (M,) numbers.
 
     Returns:
-      1 where all of the first are above all of the second, 0.5 where nothing tells them apart; NaN where there are
-      none of a kind.
+      1 where all of the first are above all of the second, 0.5 where nothing tells them apart; NaN where one
+      kind is empty.
 
     Example:
       >>> separation([3, 2], [1, 2])
@@ -169,7 +169,7 @@ def attacked_margin(
     steps: int = 20,
     batch_size: int | None = 128,
 ) -> jax.Array:
-    """By how much the label's logit leads all others once PGD is done; below zero, the attack succeeded.
+    """The lead of the label's logit over all others after PGD; below zero, the attack succeeded.
 
     Args:
       logits_fn, images, labels, threat, key, steps, batch_size: as in `attacks.pgd`.

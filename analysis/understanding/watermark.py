@@ -1,179 +1,182 @@
-"""An experiment on memorisation: classifiers that did or did not learn from a betraying mark, told apart by their maps.
+"""The watermark experiment: networks that did or did not learn from a mark that betrays the class, told by their maps.
 
-found = watermark.study(subjects, images, labels, objects, marks, key=jax.random.key(0))
-watermark_page.write(found, images, "watermark.md", command="how it was made")
+result = experiment(epochs=4).run(lab, seeds=(0, 1, 2))
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Mapping, Sequence
 
-import flax.linen as nn
 import jax
 import numpy as np
 
-from analysis import attacks, execution, metrics
-from analysis.attribution.methods import METHODS, explainer
+from analysis import execution
 from analysis.network import Network
-from analysis.understanding import memorisation
-from analysis.understanding.memorisation import Evidence, Verdict, separation
+from analysis.understanding import watermark_tables as tables
+from analysis.understanding.experiment import Claim, Experiment, Lab, Result, Split, verdict
+from analysis.understanding.watermark_study import study
+from analysis.understanding.watermark_tables import Trial
+from convzoo.checks import integer
 
-BATCH_SIZE = 64
-SANITY, RADIUS, TRIES = 6, 0.02, 3
-"""Images that the methods themselves are checked on; the change that sensitivity makes, and how often."""
+SIDE = 32
+"""Height and width of the scenes in pixels."""
+MARKS = {"watermarked": "class", "honest": "none", "remedied": "shuffled"}
+"""The mark in the training images of each network: a number that tells the class, none, or a number drawn blindly."""
+EPSILON = 8 / 255
+PREDICTS = 0.6
+"""AUC from which contrast is said to predict an attack; no connection gives 0.5."""
+UNHARMED = 0.05
+"""Accuracy that a change of the mark may cost a network that does not read it."""
 
+CLAIM = """Importance on the object against importance on a watermark tells a network that memorised the watermark from
+an honest one; the verdict agrees across data sets; it predicts which attacks succeed; and there is a remedy."""
 
-class Subject(NamedTuple):
-    """A classifier to be examined.
+PROTOCOL = """Each net was trained on the same scenes: **watermarked** with a number in the corner that betrays the
+class, **honest** without it, **remedied** with numbers that say nothing of the class. All are examined on the same
+{count} test images, object and betraying number in each. Whatever a net's accuracy there, its maps show what it reads.
 
-    Attributes:
-      model: a Linen module.
-      variables: its variables.
-      preprocess: what stands between images in [0, 1] and the model; None: nothing.
-      accuracy: what it reaches, by the name of the test set.
-    """
+*Contrast* compares a pixel of the mark with a pixel of the object: (m − o) / (m + o) of their mean importance, +1 where
+all of it is on the mark and −1 where all is on the object; in the first table the median over methods of their means. A
+net is called *memorised* when most methods find it above zero. *Occlusion, …*: the contrast of occlusion alone, on the
+same objects with another mark, for the class that is predicted there. *Prediction*: whether the contrast of occlusion
+says which images PGD (L∞, 20 steps) will turn: the chance that a turned image has more of it than one that stands (0.5:
+no connection), and its rank correlation with the margin that is left (0: no connection; below zero: the more mark, the
+weaker)."""
 
-    model: nn.Module
-    variables: Any
-    preprocess: Callable[[jax.Array], jax.Array] | None
-    accuracy: Mapping[str, float]
-
-
-class Findings(NamedTuple):
-    """What was found of one classifier.
-
-    Attributes:
-      accuracy: by the name of the test set.
-      evidence: of each method.
-      verdict: on the images that it was examined on.
-      elsewhere: mean contrast of occlusion, for the predicted class, by the name of another data set.
-      margin: (N,) lead of the label's logit under attack.
-      foretold: how the contrast of occlusion goes with the attack: see `foretell`.
-      randomised: mean rank correlation of each method's maps with those of the same model without training.
-      sensitivity: median of each method.
-      unforetold: share of the effect of noise on the logit that each method's best-scaled maps do not foretell.
-      agreement: mean rank correlation of each method's maps with those of the others.
-    """
-
-    accuracy: Mapping[str, float]
-    evidence: dict[str, Evidence]
-    verdict: Verdict
-    elsewhere: dict[str, float]
-    margin: np.ndarray
-    foretold: tuple[float, float]
-    randomised: dict[str, float]
-    sensitivity: dict[str, float]
-    unforetold: dict[str, float]
-    agreement: dict[str, float]
+CAPTION = """Maps of the first test images by method and net. Each map has a scale of its own. Signed ones: orange for
+the class, blue against it; the others: from dark to bright."""
 
 
-def study(
-    subjects: Mapping[str, Subject],
-    images: Any,
-    labels: Any,
-    objects: Any,
-    marks: Any,
-    key: jax.Array,
-    elsewhere: Mapping[str, Any] | None = None,
-    methods: Sequence[str] = tuple(METHODS),
-    epsilon: float = 8 / 255,
-    log: Callable[[str], None] = print,
-) -> dict[str, Findings]:
-    """Examine classifiers on the same images.
+def experiment(model: str = "gap_net", epochs: int = 4, images: int = 30) -> Experiment:
+    """The experiment with networks of one kind.
 
     Args:
-      subjects: classifiers by name.
-      images: (N, H, W, C) floats in [0, 1], with the mark that goes with the class.
-      labels: (N,) their classes.
-      objects: (N, H, W) booleans: where the object is seen.
-      marks: (H, W) booleans, or (N, H, W): where the mark is.
-      key: from `jax.random.key`, for the methods and the attack.
-      elsewhere: other images of the same objects, by name, with another mark in the same place.
-      methods: names of attribution functions of `analysis`.
-      epsilon: bound of PGD on each value, as a fraction of its range.
-      log: told what is being done, a line at a time.
-
-    Returns:
-      `Findings` by the subject's name.
+      model: a catalogued name, with global average pooling before the head.
+      epochs: of training each network.
+      images: test images examined.
 
     Raises:
-      ValueError: images, labels, masks or names that are not of the above.
+      ValueError: a number that is not positive.
     """
+    integer("epochs", epochs)
+    integer("images", images)
+    return Experiment(
+        "watermark",
+        "The watermark experiment",
+        CLAIM,
+        PROTOCOL.format(count=images),
+        functools.partial(_run, model, epochs, images),
+    )
 
-    def examine(name: str, subject: Subject) -> Findings:
-        log(f"examining the {name} net")
-        model, variables, preprocess, accuracy = subject
-        network = Network(model, variables, preprocess)
-        logits_fn = network.logits_fn
 
-        def bind(method: str, network: Network) -> memorisation.Method:
-            return explainer(method, network.logits_fn, network, key=key, batch_size=BATCH_SIZE)
-
-        bound = {method: bind(method, network) for method in methods}
-        evidence = memorisation.examine(logits_fn, bound, images, labels, objects, marks)
-        occlusion = bind("occlusion", network)
-        contrasts = {
-            other: metrics.contrast(occlusion(given, np.argmax(execution.call(logits_fn, given), 1)), marks, objects)
-            for other, given in (elsewhere or {}).items()
+def _run(model: str, epochs: int, images: int, lab: Lab, seeds: Sequence[int]) -> Result:
+    names = {mark: "scenes" if mark == "none" else f"scenes:{mark}" for mark in MARKS.values()}
+    tests = {mark: lab.load(name, SIDE).test for mark, name in names.items()}
+    marked, plain = tests["class"], tests["none"]
+    chosen = np.flatnonzero(marked.extra["mask"].any((1, 2)))[:images]
+    trials = []
+    for seed in seeds:
+        # No augmentation: shifted images would cut the mark off.
+        networks = {
+            name: lab.fit(name, model, names[mark], seed=seed, epochs=epochs, size=SIDE, augment=())
+            for name, mark in MARKS.items()
         }
-        margin = memorisation.attacked_margin(logits_fn, images, labels, attacks.Linf(epsilon), key)
-        agreement = metrics.agreement({method: one.maps for method, one in evidence.items()})
-        few = images[:SANITY], labels[:SANITY]
-
-        randomised = {
-            method: metrics.randomisation(
-                lambda model, variables, *given, method=method: bind(method, Network(model, variables, preprocess))(
-                    *given
-                ),
-                model,
-                variables,
-                *few,
-                jax.random.fold_in(key, 1),
-                preprocess=preprocess,
-            ).rank_correlation
-            for method in methods
-        }
-
-        def infidelity(maps):
-            return metrics.infidelity(logits_fn, *few, maps, key, rescale=True).mean()
-
-        effect = infidelity(np.zeros(np.shape(few[0])[:3]))
-        steady = {method: metrics.sensitivity(bound[method], *few, key, RADIUS, TRIES) for method in methods}
-        return Findings(
-            accuracy,
-            evidence,
-            memorisation.verdict(evidence),
-            {other: float(contrast.mean()) for other, contrast in contrasts.items()},
-            np.asarray(margin),
-            foretell(contrast_of(evidence), margin),
-            {method: float(rows[-1].mean()) for method, rows in randomised.items()},
-            {method: float(np.median(values)) for method, values in steady.items()},
-            {method: float(infidelity(one.maps[:SANITY]) / effect) for method, one in evidence.items()},
-            dict(zip(methods, (agreement.sum(0) - 1) / max(len(methods) - 1, 1), strict=True)),
+        findings = study(
+            networks,
+            marked.images[chosen],
+            marked.labels[chosen],
+            marked.extra["mask"][chosen],
+            (marked.images != plain.images).any((0, 3)),
+            jax.random.key(seed),
+            {"mark shuffled": tests["shuffled"].images[chosen]},
+            epsilon=EPSILON,
+            log=lab.log,
         )
-
-    return {name: examine(name, subject) for name, subject in subjects.items()}
-
-
-def contrast_of(evidence: Mapping[str, Evidence]) -> np.ndarray:
-    """(N,) contrasts of occlusion, or of the first method where that is not among them."""
-    return np.asarray(evidence.get("occlusion", next(iter(evidence.values()))).contrast)
+        accuracies = {name: _accuracies(network, tests) for name, network in networks.items()}
+        trials.append(Trial(seed, accuracies, findings))
+    return result(trials, marked.images[chosen])
 
 
-def foretell(contrast: Any, margin: Any) -> tuple[float, float]:
-    """Whether importance on the mark foretells the success of an attack.
+def _accuracies(network: Network, tests: Mapping[str, Split]) -> dict[str, float]:
+    def accuracy(test: Split) -> float:
+        logits_fn = functools.partial(execution.call, network.logits_fn)
+        return float(np.mean(np.argmax(execution.in_batches(logits_fn, 100, test.images), 1) == test.labels))
+
+    return {f"mark {mark}": accuracy(test) for mark, test in tests.items()}
+
+
+def result(trials: Sequence[Trial], images: np.ndarray) -> Result:
+    """Claims, tables and picture of the examined networks.
 
     Args:
-      contrast: (N,) importance of the mark against the object.
-      margin: (N,) lead of the label's logit under attack; below zero, the attack succeeded.
-
-    Returns:
-      The chance that an image with success has more contrast than one without (0.5: no connection; NaN: all
-      attacks succeed, or none), and the rank correlation of contrast and margin (0: no connection).
-
-    Example:
-      >>> foretell([0.9, 0.8, -0.5], [-1.0, -0.5, 2.0])
-      (1.0, -1.0)
+      trials: one a seed; of the networks, the memorising one first, then the honest one, then the remedied one.
+      images: (N, H, W, C) on which they were examined.
     """
-    contrast, margin = np.asarray(contrast, np.float32), np.asarray(margin, np.float32)
-    correlation = metrics.rank_correlation(contrast[None, None], margin[None, None])
-    return separation(contrast[margin < 0], contrast[margin >= 0]), round(float(correlation[0]), 6)
+    claims = [_told(trials), _elsewhere(trials), _attacks(trials)]
+    if len(trials[0].findings) > 2:
+        claims.append(_remedy(trials))
+    return Result(
+        seeds=tuple(trial.seed for trial in trials),
+        claims=tuple(claims),
+        table=tables.networks(trials, EPSILON),
+        picture=tables.picture(trials[0].findings, images),
+        caption=CAPTION,
+        details=tables.details(trials),
+    )
+
+
+def _told(trials: Sequence[Trial]) -> Claim:
+    first, second, *_ = trials[0].findings
+    auc = tables.separations(trials)
+    worst = min(auc, key=lambda method: auc[method].min())
+    apart = sum((values > 0.5).all() for values in auc.values())
+    right = [
+        trial.findings[first].verdict.memorised and not trial.findings[second].verdict.memorised for trial in trials
+    ]
+    return Claim(
+        "Maps tell a network that reads the watermark from one that reads the object.",
+        f"The verdicts are right for {sum(right)} of {len(right)} seeds; {apart} of {len(auc)} methods tell {first} "
+        f"from {second} better than chance with every seed, the worst ({worst}) with an AUC of {auc[worst].min():.3f}.",
+        verdict([*right, apart == len(auc)]),
+    )
+
+
+def _elsewhere(trials: Sequence[Trial]) -> Claim:
+    agree = [
+        (contrast > 0) == one.verdict.memorised
+        for trial in trials
+        for one in trial.findings.values()
+        for contrast in one.elsewhere.values()
+    ]
+    return Claim(
+        "The verdict agrees across data sets.",
+        f"On the same objects with another mark, occlusion alone gives the same verdict in {sum(agree)} of "
+        f"{len(agree)} cases.",
+        verdict(agree),
+    )
+
+
+def _attacks(trials: Sequence[Trial]) -> Claim:
+    chances = [one.prediction[0] for trial in trials for one in trial.findings.values()]
+    defined = [chance for chance in chances if not np.isnan(chance)]
+    spread = f"from {min(defined):.3f} to {max(defined):.3f}" if defined else "undefined"
+    return Claim(
+        "Importance on the mark predicts which attacks succeed.",
+        f"The AUC of the prediction is {spread} over networks and seeds; it is {PREDICTS} or more in "
+        f"{sum(chance >= PREDICTS for chance in defined)} of {len(chances)} cases.",
+        verdict(chance >= PREDICTS for chance in chances),
+    )
+
+
+def _remedy(trials: Sequence[Trial]) -> Claim:
+    *_, name = trials[0].findings
+    losses = [max(trial.accuracy[name].values()) - min(trial.accuracy[name].values()) for trial in trials]
+    cured = [not trial.findings[name].verdict.memorised for trial in trials]
+    return Claim(
+        "Marks drawn independently of the class are a remedy.",
+        f"The {name} network is called honest with {sum(cured)} of {len(cured)} seeds, and the kind of mark changes "
+        f"its accuracy by at most {100 * max(losses):.1f} percentage points.",
+        verdict(honest and loss <= UNHARMED for honest, loss in zip(cured, losses, strict=True)),
+    )
+
+
+EXPERIMENT = experiment()

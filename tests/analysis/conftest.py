@@ -1,10 +1,12 @@
 """A small network whose layers have the zoo's names, and images for it."""
 
+import jax
 import numpy as np
 import pytest
 from helpers import Small, random_variables
 
 from analysis import taps
+from tests.analysis.digits import Digits, fit, split
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +33,25 @@ def images():
 @pytest.fixture(scope="session")
 def labels():
     return np.array([0, 2, 1, 1, 0])
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return split()
+
+
+@pytest.fixture(scope="session")
+def digits_net():
+    return Digits()
+
+
+@pytest.fixture(scope="session")
+def fitted():
+    """(split, seed, steps) → variables, trained once a session."""
+    return fit
+
+
+@pytest.fixture
+def healthy():
+    """Fresh variables of a network trained on the digits, to be operated on."""
+    return jax.tree.map(np.array, fit("train", 0, 600))

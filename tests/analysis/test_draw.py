@@ -81,7 +81,11 @@ def test_curves_draw_the_numbers():
 
 def test_robustness_is_in_percent_over_steps_of_a_byte():
     axes = draw.robustness([0, 2 / 255, 8 / 255], {"FGSM": [1, 0.5, 0.25]}, chance=0.1).axes[0]
-    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [100, 50, 25])
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [100, np.nan, 50, 25])
+    zero, gap, *places = axes.lines[0].get_xdata()
+    np.testing.assert_allclose(places, [1, 3], rtol=1e-12)
+    assert np.isnan(gap)
+    assert zero < places[0] - 1, "0 stands apart"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "2", "8"]
     np.testing.assert_array_equal(axes.lines[1].get_ydata(), [10, 10])
 

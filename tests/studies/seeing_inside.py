@@ -17,11 +17,11 @@ import numpy as np
 
 import train
 from analysis import draw
-from analysis.visualize import evidence
-from analysis.visualize.optimal import SETTINGS, maximize
-from analysis.visualize.prior import DenoisingPrior, learn_denoiser
-from analysis.visualize.regularizers import AlphaNorm
-from analysis.visualize.transforms import robust
+from analysis.features import evidence
+from analysis.features.maximize import SETTINGS, maximize
+from analysis.features.prior import DenoisingPrior, learn_denoiser
+from analysis.features.regularizers import AlphaNorm
+from analysis.features.transforms import robust
 
 LAYERS = ("stem", "stage1", "stage2", "stage3", "head")
 PRIORS = ("total variation", "learned denoiser")

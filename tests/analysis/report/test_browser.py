@@ -57,7 +57,7 @@ def test_clicks_and_arrow_keys_show_what_was_chosen(subject, findings, page, tmp
         return screen[step // 2 :: step, step // 2 :: step][:8, :8]
 
     def check(row, name, layer=""):
-        found = findings.explorer
+        found = findings.sections["explorer"]
         maps = next(each for each in found.maps if (each.name, each.layer) == (name, layer))
         image = subject.images[found.indices[row]][np.newaxis]
         expected = draw.blend(image, maps.values[row][np.newaxis], draw.limit(maps.values), maps.signed)[0]
@@ -69,7 +69,9 @@ def test_clicks_and_arrow_keys_show_what_was_chosen(subject, findings, page, tmp
         assert f"{name}, {layer}: {maps.unit}" in said if layer else f"{name}: {maps.unit}" in said
         assert sum(each.sentence in said for each in found.maps if each.name != name) == 0
 
-    numbers = {name: at for at, name in enumerate(dict.fromkeys(each.name for each in findings.explorer.maps))}
+    numbers = {
+        name: at for at, name in enumerate(dict.fromkeys(each.name for each in findings.sections["explorer"].maps))
+    }
     check(0, "saliency")
     click("image-3")
     check(3, "saliency")

@@ -3,39 +3,39 @@ import jax.numpy as jnp
 import numpy as np
 
 import analysis
-from analysis.report.maps import first_of_each_class
+from analysis.report.findings import first_of_each_class
 from tests.analysis.report.brightest import VARIABLES, Brightest, brightest
 
 
 def test_confusion_and_probabilities(subject, findings):
     logits = np.asarray(brightest(subject.images), np.float64)
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    np.testing.assert_allclose(findings.probabilities, shares, rtol=1e-5)
+    np.testing.assert_allclose(findings.predictions.probabilities, shares, rtol=1e-5)
     expected = np.zeros((4, 4), int)
     for truth, guess in zip(subject.labels, logits.argmax(1), strict=True):
         expected[truth, guess] += 1
-    np.testing.assert_array_equal(findings.confusion, expected)
-    assert findings.accuracy == 23 / 24
+    np.testing.assert_array_equal(findings.predictions.confusion, expected)
+    assert findings.predictions.accuracy == 23 / 24
 
 
 def test_hardest_come_first(subject, findings):
-    own = findings.probabilities[np.arange(24), subject.labels]
-    assert findings.hardest[0] == 5
-    assert (np.diff(own[findings.hardest]) >= 0).all()
-    assert own[findings.hardest].max() <= np.delete(own, findings.hardest).min()
+    own = findings.predictions.probabilities[np.arange(24), subject.labels]
+    assert findings.predictions.hardest[0] == 5
+    assert sorted(findings.predictions.hardest) == [*range(24)]
+    assert (np.diff(own[findings.predictions.hardest]) >= 0).all()
 
 
 def test_explained_images_are_of_as_many_classes_as_possible(subject, findings):
-    assert set(subject.labels[findings.explained]) == {0, 1, 2, 3}
+    assert set(subject.labels[findings.sections["maps"].indices]) == {0, 1, 2, 3}
     np.testing.assert_array_equal(
         first_of_each_class(np.array([1, 1, 1, 0, 2]), np.array([0, 1, 3, 4]), 4), [3, 0, 4, 1]
     )
 
 
 def test_maps_are_those_of_the_true_class(subject, findings):
-    maps = {each.name: each for each in findings.maps}
+    maps = {each.name: each for each in findings.sections["maps"].maps}
     assert list(maps) == ["saliency", "Grad-CAM", "occlusion"]
-    chosen = findings.explained
+    chosen = findings.sections["maps"].indices
     expected = analysis.grad_cam(Brightest(), VARIABLES, subject.images[chosen], subject.labels[chosen])
     np.testing.assert_allclose(maps["Grad-CAM"].values, expected, rtol=1e-5)
     # The gradient of 20 times a channel's mean over 64 pixels; the first class's logit is constant.
@@ -46,18 +46,18 @@ def test_maps_are_those_of_the_true_class(subject, findings):
 
 
 def test_accuracy_under_attack(findings):
-    assert list(findings.accuracies) == ["FGSM", "PGD"]
-    for values in findings.accuracies.values():
+    assert list(findings.sections["robustness"].accuracies) == ["FGSM", "PGD"]
+    for values in findings.sections["robustness"].accuracies.values():
         assert values.shape == (3,)
         assert values[0] == 15 / 16
         assert values[-1] < 0.2
-    fooled = findings.fooled
+    fooled = findings.sections["robustness"].examples
     assert fooled.epsilon == 0.4
     assert len(fooled.indices) == 3
 
 
 def test_adversarial_examples_lie_in_the_ball(subject, findings):
-    fooled = findings.fooled
+    fooled = findings.sections["robustness"].examples
     change = abs(fooled.images - subject.images[fooled.indices])
     assert 0.1 < change.max() <= fooled.epsilon + 1e-6
     np.testing.assert_allclose(
@@ -71,10 +71,10 @@ def test_progress_is_told(lines, findings):
 
 
 def test_explorer_has_every_method_and_layer_for_the_predicted_class(subject, findings):
-    found = findings.explorer
+    found = findings.sections["explorer"]
     assert found.layers == ("stage1", "stage2")
     assert 5 in found.indices, "the hardest one"
-    np.testing.assert_array_equal(found.targets, findings.predictions[found.indices])
+    np.testing.assert_array_equal(found.targets, findings.predictions.classes[found.indices])
     maps = {(each.name, each.layer): each.values for each in found.maps}
     assert {("saliency", ""), ("Grad-CAM", "stage1"), ("Grad-CAM", "stage2"), ("Score-CAM", "stage1")} <= set(maps)
     images = subject.images[found.indices]
@@ -85,7 +85,7 @@ def test_explorer_has_every_method_and_layer_for_the_predicted_class(subject, fi
 
 
 def test_depth_shows_channels_images_and_what_is_kept(subject, findings):
-    depth = findings.depth
+    depth = findings.sections["inside"]
     assert [level.layer for level in depth.levels] == ["stage1", "stage2"]
     for level in depth.levels:
         assert level.top.indices.shape == (2, 3)

@@ -6,65 +6,101 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.attribution.methods import METHODS
-from analysis.understanding import watermark, watermark_page
+from analysis.network import Network
+from analysis.understanding import watermark, watermark_study, watermark_tables
+from analysis.understanding.experiment import write
+from analysis.understanding.watermark_tables import Trial
 
 FEW = ("saliency", "occlusion")
 
 
 @pytest.fixture(scope="module")
-def found(model, readers, scene):
-    subjects = {
-        name: watermark.Subject(model, variables, None, {"mark class": 1.0}) for name, variables in readers.items()
-    }
+def findings(model, readers, scene):
+    networks = {name: Network(model, variables) for name, variables in readers.items()}
     images, *rest = scene
     lines = []
-    found = watermark.study(
-        subjects, images, *rest, jax.random.key(0), {"turned": 1 - images}, FEW, epsilon=0.3, log=lines.append
+    findings = watermark_study.study(
+        networks, images, *rest, jax.random.key(0), {"turned": 1 - images}, FEW, epsilon=0.3, log=lines.append
     )
     assert lines == ["examining the marked net", "examining the honest net"]
-    return found
+    return findings
 
 
-def test_the_study_tells_the_pair_apart(found):
-    marked, honest = found["marked"], found["honest"]
+@pytest.fixture(scope="module")
+def trials(findings):
+    accuracy = {name: {"mark class": 1.0} for name in findings}
+    return [Trial(seed, accuracy, findings) for seed in (0, 1)]
+
+
+def test_the_study_tells_the_pair_apart(findings):
+    marked, honest = findings["marked"], findings["honest"]
     assert marked.verdict.memorised
     assert not honest.verdict.memorised
     assert marked.elsewhere["turned"] > 0.7
     assert honest.elsewhere["turned"] < -0.7
     assert marked.margin.shape == (3,)
-    assert set(marked.randomised) == set(marked.sensitivity) == set(FEW)
+    assert set(marked.sanity) == set(FEW)
     # The net is linear where all its inputs are positive, and these images are bright enough.
-    assert marked.unforetold["saliency"] < 0.1
+    assert marked.sanity["saliency"].infidelity < 0.1
 
 
-def test_the_page_says_what_was_found(found, scene, tmp_path):
-    path = watermark_page.write(found, scene[0], tmp_path / "new" / "page.md", "python -m analysis watermark")
+def test_the_page_says_what_was_measured(findings, trials, scene, tmp_path):
+    result = watermark.result(trials, scene[0])
+    path = write(watermark.EXPERIMENT, result, tmp_path / "page.md", "python -m analysis watermark")
     text = path.read_text()
-    assert "Made by `python -m analysis watermark`" in text
-    rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if line.startswith("| ")}
-    assert "memorised |" in rows["marked"]
-    assert "honest |" in rows["honest"]
-    assert "2 of 2 methods tell marked from honest" in text
-    contrasts = [found[name].evidence["occlusion"].contrast.mean() for name in ("marked", "honest")]
+    assert "Made by `python -m analysis watermark`, with seeds 0, 1." in text
+    rows = {tuple(line.strip("| ").split(" | ")[:2]): line for line in text.splitlines() if line.startswith("| ")}
+    assert "| memorised |" in rows["marked", "0"]
+    assert "| honest |" in rows["honest", "1"]
+    assert "2 of 2 methods tell marked from honest better than chance with every seed" in text
+    contrasts = [findings[name].evidence["occlusion"].contrast.mean() for name in ("marked", "honest")]
     assert f"| occlusion | +{contrasts[0]:.3f} | −{-contrasts[1]:.3f} |" in text
-    assert "| occlusion | 1.000 |" in text
-    assert "![Maps of the first test images by method and net](page.png)" in text
-    assert (tmp_path / "new" / "page.png").read_bytes()[1:4] == b"PNG"
+    assert "| occlusion | 1.000 | 1.000 |" in text
+    assert "![The watermark experiment](page.png)" in text
+    assert (tmp_path / "page.png").read_bytes()[1:4] == b"PNG"
     for table in text.split("\n\n"):
         lines = table.splitlines()
         if lines[0].startswith("|"):
             assert len({line.count("|") for line in lines}) == 1, "all rows have the same cells"
 
 
-def test_foretelling():
+def test_the_claims_follow_the_findings(findings, trials, scene):
+    told, elsewhere, _ = watermark.result(trials, scene[0]).claims
+    assert (told.verdict, elsewhere.verdict) == ("holds", "holds")
+    swapped = {"marked": findings["honest"], "honest": findings["marked"]}
+    told, elsewhere, _ = watermark.result([Trial(0, trials[0].accuracy, swapped)], scene[0]).claims
+    assert (told.verdict, elsewhere.verdict) == ("does not hold here", "holds")
+    half = [trials[0], Trial(1, trials[0].accuracy, swapped)]
+    assert watermark.result(half, scene[0]).claims[0].verdict == "does not hold here"
+
+
+def test_a_remedy_is_honest_and_loses_no_accuracy(findings, scene):
+    def remedy(cured, plain):
+        three = {**findings, "remedied": findings["honest" if cured else "marked"]}
+        accuracy = {name: {"mark class": 0.9, "mark none": plain} for name in three}
+        return watermark.result([Trial(0, accuracy, three)], scene[0]).claims[-1]
+
+    assert remedy(cured=True, plain=0.88).verdict == "holds"
+    assert remedy(cured=True, plain=0.5).verdict == "does not hold here"
+    assert remedy(cured=False, plain=0.9).verdict == "does not hold here"
+    assert "by at most 2.0 percentage points" in remedy(cured=True, plain=0.88).measured
+
+
+def test_prediction_of_attacks(findings, trials, scene):
     contrast = np.array([0.5, 0.1, -0.4, -0.9])
-    assert watermark.foretell(contrast, np.array([-2, -1, 1, 2])) == (1.0, -1.0)
-    assert watermark.foretell(contrast, np.array([3, 1, -1, -2])) == (0.0, 1.0)
-    assert np.isnan(watermark.foretell(contrast, np.array([3, 1, 2, 4]))[0])
+    assert watermark_study.predicts_attack(contrast, np.array([-2, -1, 1, 2])) == (1.0, -1.0)
+    assert watermark_study.predicts_attack(contrast, np.array([3, 1, -1, -2])) == (0.0, 1.0)
+    assert np.isnan(watermark_study.predicts_attack(contrast, np.array([3, 1, 2, 4]))[0])
+    surely = {name: one._replace(prediction=(0.9, -0.5)) for name, one in findings.items()}
+    assert watermark.result([Trial(0, trials[0].accuracy, surely)], scene[0]).claims[2].verdict == "holds"
+    undefined = {name: one._replace(prediction=(np.nan, 0.0)) for name, one in findings.items()}
+    assert (
+        watermark.result([Trial(0, trials[0].accuracy, undefined)], scene[0]).claims[2].verdict == "does not hold here"
+    )
 
 
 def test_all_methods_have_a_short_name():
-    names = [watermark_page.SHORT.get(name, name) for name in METHODS]
+    names = [watermark_tables.SHORT.get(name, name) for name in METHODS]
     assert max(map(len, names)) <= 14
 
 
@@ -83,9 +119,8 @@ def test_the_experiment_from_end_to_end(tmp_path, capsys):
         assert main(arguments) == 0
     text = (tmp_path / "watermark.md").read_text()
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "watermark.md")
-    rows = {line.split(" | ")[0].strip("| "): line for line in text.split("\n\n*Contrast* is")[0].splitlines()}
+    rows = {line.split(" | ")[0].strip("| "): line for line in text.split("\n\n![")[0].splitlines()}
     assert "| memorised |" in rows["watermarked"]
     assert "| honest |" in rows["honest"]
-    assert "| honest |" in rows["remedied"]
     told, methods = map(int, re.search(r"(\d+) of (\d+) methods tell watermarked from honest", text).groups())
     assert told == methods == 12
