@@ -11,11 +11,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from convzoo.jaxprs import interpret, module_path
 from zoo import catalog
 from zoo.functional import image_shape
 from zoo.reach import Reach, gated, propagate
 from zoo.variant import Paper
-from zoo.walk import module_path, walk
 
 POOLS = ("reduce_window_max", "reduce_window_min", "reduce_window_sum", "reduce_window")
 
@@ -180,7 +180,7 @@ def _measure(model: nn.Module, input_shape: tuple[int, int, int]) -> Card:
         return [None if all(value is None for value in values) else Seen(reach, depth) for reach in reaches]
 
     inputs = [Seen(None, 0)] * len(jax.tree.leaves(variables)) + [Seen(Reach((1, 2), (1, 1), (1, 1)), 0)]
-    logits, *answers = walk(program, inputs, rule)
+    logits, *answers = interpret(program, inputs, rule)
     reaches = [answer and answer.reach for answer in answers]
     reached = jax.tree.unflatten(jax.tree.structure(outputs), reaches)
     is_reach = lambda node: node is None or isinstance(node, Reach)  # noqa: E731

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
+from convzoo.checks import is_integer
+
 
 def init(
     model: nn.Module, key: jax.Array, input_shape: tuple[int, int, int], dtype: Any = jnp.float32
@@ -47,10 +49,10 @@ def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
       >>> image_shape([32, 32, 3])
       (32, 32, 3)
     """
-    sizes = tuple(shape)
-    if len(sizes) != 3 or any(not isinstance(size, int) or size < 1 for size in sizes):
+    if not isinstance(shape, Sequence) or len(shape) != 3 or not all(is_integer(size, 1) for size in shape):
         raise ValueError(f"input_shape={shape!r}: expected (height, width, channels), such as (224, 224, 3)")
-    return sizes
+    height, width, channels = map(int, shape)
+    return height, width, channels
 
 
 @functools.lru_cache(maxsize=64)

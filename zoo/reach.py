@@ -30,7 +30,16 @@ WHOLE = Reach((None, None), (math.inf, math.inf), (math.inf, math.inf))
 
 
 def propagate(equation: core.JaxprEqn, values: Sequence[Reach | None], path: str = "") -> list[Reach | None]:
-    """The rule for `zoo.walk`: reaches of an equation's outputs from those of its inputs; None: no image in it."""
+    """A rule for `convzoo.jaxprs.interpret`: reaches of an equation's outputs; None where no image enters.
+
+    Args:
+      equation: of a traced program.
+      values: the reaches of its operands.
+      path: of its module, which does not matter.
+
+    Returns:
+      One reach for each output.
+    """
     if all(value is None for value in values):
         return [None] * len(equation.outvars)
     rule = RULES.get(equation.primitive.name, _elementwise)

@@ -1,4 +1,4 @@
-"""Receptive fields by the walker against those found by perturbing pixels."""
+"""Receptive fields from traced programs against the pixels that gradients reach."""
 
 import flax.linen as nn
 import jax
@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from jax import lax
 
+from convzoo.jaxprs import interpret
 from zoo.layers import Conv, avg_pool, max_pool
 from zoo.layers.resize import resize
 from zoo.reach import Reach, propagate
-from zoo.walk import walk
 
 START = Reach((1, 2), (1, 1), (1, 1))
 
 
 def reach_of(function, shape=(1, 32, 32, 2)):
-    return walk(jax.make_jaxpr(function)(jax.ShapeDtypeStruct(shape, jnp.float32)), [START], propagate)[0]
+    return interpret(jax.make_jaxpr(function)(jax.ShapeDtypeStruct(shape, jnp.float32)), [START], propagate)[0]
 
 
 def seen_by_the_middle(function, size=32):
@@ -107,7 +107,7 @@ def test_depthwise_takes_the_native_branch_only():
         return propagate(equation, values)
 
     program = jax.make_jaxpr(lambda x: layer.apply(variables, x))(jnp.ones((1, 8, 8, 2)))
-    [reach] = walk(program, [START], rule)
+    [reach] = interpret(program, [START], rule)
     assert names.count("conv_general_dilated") == 1
     assert reach.size == (3, 3)
 

@@ -8,8 +8,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from convzoo.checks import integer
 from zoo.layers import lowering
-from zoo.layers.arithmetic import Padding, Sizes, extent, padding_pairs, per_axis, whole
+from zoo.layers.arithmetic import Padding, Sizes, extent, padding_pairs, per_axis
 
 
 def convolution(
@@ -97,7 +98,7 @@ def geometry(
 
 def check_groups(inputs: int, outputs: int, groups: int) -> None:
     """Refuse a number of groups that does not divide both channel counts."""
-    whole(groups, "groups")
+    integer("groups", groups)
     if inputs % groups or outputs % groups:
         common = math.gcd(inputs, outputs)
         fits = [g for g in range(1, common + 1) if common % g == 0]
@@ -195,7 +196,7 @@ class Conv(Weighted):
           (*batch, *output sizes, features).
         """
         kernel_size = kernel_sizes(x, self.kernel_size)
-        whole(self.features, "features")
+        integer("features", self.features)
         check_groups(x.shape[-1], self.features, self.groups)
         return self._weigh(
             x,
@@ -235,7 +236,7 @@ class PointwiseConv(Weighted):
     def __call__(self, x: jax.Array) -> jax.Array:
         """(*batch, H, W, C_in) → (*batch, ceil(H / strides), ceil(W / strides), features)."""
         kernel_size = kernel_sizes(x, 1)
-        whole(self.features, "features")
+        integer("features", self.features)
         check_groups(x.shape[-1], self.features, self.groups)
         return self._weigh(
             x,
