@@ -7,6 +7,7 @@ logits = model.apply(variables, images)      # (N, H, W, C) floats; train=False 
 print(zoo.card("resnet50"))
 """
 
+import convzoo  # noqa: F401, refuses old versions of Python
 from zoo.card import Card, card
 from zoo.catalog import create, list_models
 from zoo.functional import init, logits_fn

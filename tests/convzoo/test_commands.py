@@ -1,24 +1,8 @@
-"""The `convzoo` command finds its packages beside itself."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""Answers of commands in one line; that they find their packages is in `test_packages`."""
 
 import pytest
 
 from convzoo.commands import Parser, answer, main
-
-ROOT = Path(__file__).parents[2]
-
-
-def test_a_file_named_like_a_package_does_not_win(tmp_path):
-    (tmp_path / "zoo.py").write_text("raise SystemExit('the wrong zoo')")
-    command = [sys.executable, "-m", "convzoo", "zoo", "list", "lenet*"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert (result.returncode, result.stderr) == (0, "")
-    assert "lenet5" in result.stdout.split()
 
 
 @pytest.mark.parametrize(
