@@ -31,7 +31,7 @@ from analysis.network import Network
 from analysis.understanding import watermark, watermark_page
 from train.datasets import Split, scenes
 from train.tasks.classification import per_class
-from zoo.weights.native import is_native
+from zoo.weights.saved import is_native
 
 SCENE = 32
 """Side of the watermark experiment's images in pixels."""

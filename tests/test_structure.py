@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -70,11 +71,16 @@ def test_methods_of_analysis_import_its_foundations_and_not_each_other():
                 assert not forbidden, f"{module} imports {forbidden}"
 
 
-@pytest.mark.parametrize("package", sorted(METHODS))
+HIDDEN = {"analysis.report.page"}
+"""Modules still to be renamed."""
+
+
+@pytest.mark.parametrize("package", [name for name, path in MODULES.items() if path.name == "__init__.py"])
 def test_no_module_is_hidden_by_a_name_of_its_package(package):
-    modules = {module.rpartition(".")[2] for module in MODULES if module.rpartition(".")[0] == package}
-    hidden = modules & {*importlib.import_module(package).__all__}
-    assert not hidden, f"{package} has modules and functions of the same names: {hidden}"
+    attributes = vars(importlib.import_module(package))
+    modules = {module for module in MODULES if module.rpartition(".")[0] == package}
+    hidden = {name for name in modules if not inspect.ismodule(attributes.get(name.rpartition(".")[2], ast))}
+    assert hidden <= HIDDEN, f"modules and other names of {package} are the same: {hidden - HIDDEN}"
 
 
 def test_there_are_no_circles():

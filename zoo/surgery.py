@@ -17,8 +17,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from convzoo.checks import integer
 from convzoo.jaxprs import interpret, module_path
 from zoo import catalog
-from zoo.functional import image_shape, variable_shapes
 from zoo.layers.folded import FoldedNorm
+from zoo.variables import image_shape, variable_shapes
 
 Variables = dict[str, Any]
 Path = tuple[str, ...]

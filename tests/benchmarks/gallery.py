@@ -13,7 +13,7 @@ import numpy as np
 
 from convzoo.jaxprs import interpret
 from zoo import layers
-from zoo.card import multiply_accumulates
+from zoo.cards import multiply_accumulates
 from zoo.layers import parameter_count
 
 SHAPE = (32, 32, 64)

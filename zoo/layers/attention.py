@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from convzoo.checks import integer
 from zoo.layers.composite import Activation
-from zoo.layers.convolution import Conv, PointwiseConv, kernel_sizes
+from zoo.layers.convolutions import Conv, PointwiseConv, kernel_sizes
 
 
 def _narrow(channels: int, width: int | None, reduction: int) -> int:

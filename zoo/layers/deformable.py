@@ -10,7 +10,7 @@ import numpy as np
 
 from convzoo.checks import integer
 from zoo.layers.arithmetic import Padding, Sizes, per_axis
-from zoo.layers.convolution import Conv, Weighted, check_groups, convolution, geometry, kernel_sizes
+from zoo.layers.convolutions import Conv, Weighted, check_groups, convolution, geometry, kernel_sizes
 
 
 def bilinear_sample(x: jax.Array, positions: jax.Array) -> jax.Array:

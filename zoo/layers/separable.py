@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from convzoo.checks import integer
 from zoo.layers.arithmetic import Padding, Sizes, padding_pairs, per_axis
-from zoo.layers.convolution import Conv, PointwiseConv, Weighted, convolution, kernel_sizes
+from zoo.layers.convolutions import Conv, PointwiseConv, Weighted, convolution, kernel_sizes
 
 
 class DepthwiseConv(Weighted):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from convzoo.checks import integer
 from zoo.layers import lowering
 from zoo.layers.arithmetic import Padding, Sizes, extent, padding_pairs, per_axis
-from zoo.layers.convolution import Conv, Weighted, check_groups, kernel_sizes
+from zoo.layers.convolutions import Conv, Weighted, check_groups, kernel_sizes
 
 
 def transposed_convolution(

@@ -1,7 +1,7 @@
 """torchvision's names of MobileNetV2: blocks are numbered through, layers inside them by position."""
 
 from zoo.architectures.mobilenet_v2 import MobileNetV2
-from zoo.weights.names.table import Tables
+from zoo.weights.torch_names.table import Tables
 
 
 def _names(model: MobileNetV2) -> dict[str, str]:

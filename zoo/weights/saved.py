@@ -13,8 +13,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from convzoo import files
 from zoo import catalog
-from zoo.functional import variable_shapes
 from zoo.preprocess import Preprocess
+from zoo.variables import variable_shapes
 from zoo.weights.codec import decode, encode
 from zoo.weights.pretrained import Pretrained
 

@@ -3,7 +3,7 @@
 import string
 
 from zoo.architectures.googlenet import GoogLeNet
-from zoo.weights.names.table import Flattened, Table, Tables, conv_norm
+from zoo.weights.torch_names.table import Flattened, Table, Tables, conv_norm
 
 
 def _names(model: GoogLeNet) -> Table:

@@ -1,7 +1,7 @@
 """timm's names of Xception (`legacy_xception`): blocks are numbered through, layers in them by position."""
 
 from zoo.architectures.xception import Xception
-from zoo.weights.names.table import Table, Tables
+from zoo.weights.torch_names.table import Table, Tables
 
 
 def _separable(ours: str, conv: str, norm: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """torchvision's names of the single tower, and Caffe's of the paper's two towers."""
 
 from zoo.architectures.alexnet import AlexNet
-from zoo.weights.names.table import Flattened, Table, Tables
+from zoo.weights.torch_names.table import Flattened, Table, Tables
 
 TORCHVISION: Table = {
     "stem/conv": "features.0",

@@ -1,7 +1,7 @@
 """torchvision's names of SqueezeNet: stem, pools and Fire modules are numbered through."""
 
 from zoo.architectures.squeezenet import SqueezeNet
-from zoo.weights.names.table import Tables
+from zoo.weights.torch_names.table import Tables
 
 
 def _names(model: SqueezeNet) -> dict[str, str]:

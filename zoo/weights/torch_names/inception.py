@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from zoo.architectures.inception import V3, V4, InceptionNet
 from zoo.layers.inception import Branch, Fork, Pool
-from zoo.weights.names.table import Table, Tables, conv_norm
+from zoo.weights.torch_names.table import Table, Tables, conv_norm
 
 MODULES_V3 = (
     ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3"),

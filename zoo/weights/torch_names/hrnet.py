@@ -1,7 +1,7 @@
 """timm's names of HRNet."""
 
 from zoo.architectures.hrnet import HRNet
-from zoo.weights.names.table import Table, Tables
+from zoo.weights.torch_names.table import Table, Tables
 
 
 def _block(ours: str, theirs: str) -> Table:

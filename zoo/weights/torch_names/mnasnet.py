@@ -1,7 +1,7 @@
 """torchvision's names of MNASNet: all layers by position, those of the first block in line with the stem's."""
 
 from zoo.architectures.mnasnet import MNASNet
-from zoo.weights.names.table import Tables
+from zoo.weights.torch_names.table import Tables
 
 FIRST_ROW = 8
 

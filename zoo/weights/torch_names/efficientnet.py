@@ -3,7 +3,7 @@
 import math
 
 from zoo.architectures.efficientnet import EfficientNet
-from zoo.weights.names.table import Tables, sequence
+from zoo.weights.torch_names.table import Tables, sequence
 
 
 def _names(model: EfficientNet) -> dict[str, str]:

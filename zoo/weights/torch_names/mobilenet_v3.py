@@ -2,7 +2,7 @@
 
 from zoo.architectures.mobilenet_v3 import MobileNetV3
 from zoo.layers.arithmetic import round_channels
-from zoo.weights.names.table import Tables, sequence
+from zoo.weights.torch_names.table import Tables, sequence
 
 
 def _names(model: MobileNetV3) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from zoo.architectures.vgg import VGG
 from zoo.layers.normalization import NoNorm
-from zoo.weights.names.table import Flattened, Tables
+from zoo.weights.torch_names.table import Flattened, Tables
 
 
 def _names(model: VGG) -> dict[str, str | Flattened]:

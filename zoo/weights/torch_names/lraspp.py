@@ -1,7 +1,7 @@
 """torchvision's names of LR-ASPP, whose backbone is a bare sequence there."""
 
 from zoo.architectures.lraspp import LRASPP
-from zoo.weights.names.table import Nested, Tables
+from zoo.weights.torch_names.table import Nested, Tables
 
 NAMES: Tables = {
     LRASPP: {

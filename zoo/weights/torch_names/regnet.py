@@ -1,7 +1,7 @@
 """torchvision's names of RegNet."""
 
 from zoo.architectures.regnet import RegNet
-from zoo.weights.names.table import Tables
+from zoo.weights.torch_names.table import Tables
 
 BLOCK, THEIRS = "stage{s}/block{b}", "trunk_output.block{s}.block{s}-{b-1}"
 UNITS = {"conv1": "f.a", "conv2": "f.b", "conv3": "f.c", "shortcut": "proj"}

@@ -10,7 +10,7 @@ from jax import lax
 from convzoo.jaxprs import interpret
 from zoo.layers import Conv, avg_pool, max_pool
 from zoo.layers.resize import resize
-from zoo.reach import Reach, propagate
+from zoo.receptive_field import Reach, propagate
 
 START = Reach((1, 2), (1, 1), (1, 1))
 

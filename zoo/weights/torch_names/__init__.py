@@ -7,7 +7,7 @@ Where a name depends on the model's fields, the table is a function of the model
 
 import flax.linen as nn
 
-from zoo.weights.names import (
+from zoo.weights.torch_names import (
     alexnet,
     convnext,
     deeplab,
@@ -31,7 +31,7 @@ from zoo.weights.names import (
     vgg,
     xception,
 )
-from zoo.weights.names.table import Name, Nested, Tables
+from zoo.weights.torch_names.table import Name, Nested, Tables
 
 TABLES: Tables = {
     **alexnet.NAMES,

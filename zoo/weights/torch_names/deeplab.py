@@ -1,8 +1,8 @@
 """torchvision's names of DeepLabV3."""
 
 from zoo.architectures.deeplab import DeepLabV3
-from zoo.weights.names.fcn import AUXILIARY
-from zoo.weights.names.table import Nested, Table, Tables
+from zoo.weights.torch_names.fcn import AUXILIARY
+from zoo.weights.torch_names.table import Nested, Table, Tables
 
 
 def _names(model: DeepLabV3) -> Table:

@@ -1,7 +1,7 @@
 """torchvision's names of ShuffleNetV2: stages as the paper counts them, layers of the branches by position."""
 
 from zoo.architectures.shufflenet_v2 import ShuffleNetV2
-from zoo.weights.names.table import Tables
+from zoo.weights.torch_names.table import Tables
 
 UNITS = {
     "around_depthwise": ("branch1", 0),

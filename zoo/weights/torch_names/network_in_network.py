@@ -1,7 +1,7 @@
 """The authors' Caffe names of Network in Network: `conv` for a stage's first convolution, `cccp` for the 1×1 ones."""
 
 from zoo.architectures.network_in_network import NetworkInNetwork
-from zoo.weights.names.table import Table, Tables
+from zoo.weights.torch_names.table import Table, Tables
 
 
 def _names(model: NetworkInNetwork) -> Table:

@@ -1,10 +1,10 @@
-"""What a model costs and sees, read off its traced program; nothing is allocated or compiled."""
+"""Model cards: parameters, MACs, memory and receptive field, computed from a trace without allocating or compiling."""
 
 import dataclasses
 import functools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -13,10 +13,11 @@ import jax.numpy as jnp
 
 from convzoo.jaxprs import interpret, module_path
 from zoo import catalog
-from zoo.functional import image_shape
-from zoo.reach import Reach, gated, propagate
+from zoo.receptive_field import Reach, gated, propagate
+from zoo.variables import image_shape
 from zoo.variant import Paper
 
+WEIGHTED = ("conv_general_dilated", "dot_general")
 POOLS = ("reduce_window_max", "reduce_window_min", "reduce_window_sum", "reduce_window")
 
 
@@ -30,7 +31,7 @@ class Stage:
       parameters: learned numbers in it.
       macs: multiply-accumulates for one image.
       activation_bytes: outputs of its convolutions, dense layers and pools for one image.
-      receptive_field: pixels on a side that one output sees; None: the whole image.
+      receptive_field: pixels on a side that one output depends on; None: the whole image.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-    """What a model costs and sees.
+    """Costs and receptive field of a model.
 
     Attributes:
       name: in the catalogue, or the class's.
@@ -51,11 +52,11 @@ class Card:
       paper, year: where it was described; None for a model that is not in the catalogue.
       parameters: learned numbers.
       macs: multiply-accumulates of convolutions and dense layers, for one image.
-      activation_bytes: outputs of all convolutions, dense layers and pools for one image: what a
-        training step keeps, to first order.
+      activation_bytes: outputs of all convolutions, dense layers and pools for one image, which is
+        to first order what a training step keeps.
       input_shape: (H, W, C) these figures hold for.
-      receptive_field: pixels on a side that one element of the last spatial stage sees, along the
-        convolutional path: what gates let a whole image say about a channel is not counted; None: the whole image.
+      receptive_field: pixels on a side that one element of the last spatial stage depends on, along the
+        convolutional path: gates that depend on the whole image are not counted; None: the whole image.
       depth: convolutions and dense layers with weights, one after another, on the longest path; gates aside.
       top1: published accuracy in percent, or None.
       note: which of several published forms this is.
@@ -95,7 +96,7 @@ class Card:
 
 
 def rows(stages: Sequence[Stage]) -> list[str]:
-    """A table of stages or layers, a line each, the names as wide as they are."""
+    """Format stages or layers as a table: a header, then one line for each."""
     width = max(12, *(len(stage.name) for stage in stages))
     lines = [f"{'name':<{width}} {'output':>12} {'parameters':>11} {'MACs':>14} {'activations':>12} {'field':>7}"]
     for stage in stages:
@@ -112,12 +113,12 @@ def _pixels(field: int | None) -> str:
 
 
 def card(model: str | nn.Module, input_shape: tuple[int, int, int] | None = None) -> Card:
-    """What a model costs and sees, from shapes alone.
+    """Compute the card of a model from shapes alone.
 
     Args:
       model: a catalogued name, or any `flax.linen.Module` with the signature of this zoo.
-      input_shape: (H, W, C) of an image; by default what the catalogue says of the name or class,
-        and 224×224×3 for a module that it does not know.
+      input_shape: (H, W, C) of an image; by default the catalogue's for the name or class,
+        and 224×224×3 for a module that is not in the catalogue.
 
     Returns:
       A `Card`; printed, it is a table.
@@ -149,6 +150,7 @@ def _measure(model: nn.Module, input_shape: tuple[int, int, int]) -> Card:
     image = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), image)
     variables = {kind: variables[kind] for kind in ("params", "batch_stats") if kind in variables}
+    params = variables.get("params", {})
 
     def run(variables, image):
         child = lambda module, method: method == "__call__" and len(module.path) == 1  # noqa: E731
@@ -156,94 +158,104 @@ def _measure(model: nn.Module, input_shape: tuple[int, int, int]) -> Card:
         return logits, captured.get("intermediates", {})
 
     program, (_, outputs) = jax.make_jaxpr(run, return_shape=True)(variables, image)
-    macs: Counter[str] = Counter()
-    memory: Counter[str] = Counter()
-    order: dict[str, None] = {}
-
-    layers: list[Stage] = []
-
-    def rule(equation, values, path):
-        child = next((part for part in path.split("/") if part in outputs), "")
-        order.setdefault(child)
-        work = multiply_accumulates(equation)
-        macs[child] += work
-        reaches = propagate(equation, [value and value.reach for value in values])
-        depth = _depth(equation, values)
-        if equation.primitive.name in ("conv_general_dilated", "dot_general", *POOLS):
-            kept = sum(atom.aval.size * atom.aval.dtype.itemsize for atom in equation.outvars)
-            memory[child] += kept
-            where = module_path(path)
-            owned = functools.reduce(lambda node, part: node.get(part, {}), where, variables.get("params", {}))
-            learned = sum(leaf.size for leaf in owned.values() if not isinstance(leaf, dict))
-            shape = tuple(equation.outvars[0].aval.shape)
-            layers.append(Stage("/".join(where) or "(pooling)", shape[1:], learned, work, kept, _field(reaches[0])))
-        return [None if all(value is None for value in values) else Seen(reach, depth) for reach in reaches]
-
-    inputs = [Seen(None, 0)] * len(jax.tree.leaves(variables)) + [Seen(Reach((1, 2), (1, 1), (1, 1)), 0)]
-    logits, *answers = interpret(program, inputs, rule)
-    reaches = [answer and answer.reach for answer in answers]
-    reached = jax.tree.unflatten(jax.tree.structure(outputs), reaches)
-    is_reach = lambda node: node is None or isinstance(node, Reach)  # noqa: E731
-    # A child with several outputs, as of several resolutions, is shown by its first.
-    last = {
-        name: (
-            jax.tree.leaves(outputs[name]["__call__"][-1])[0],
-            jax.tree.leaves(reached[name]["__call__"][-1], is_leaf=is_reach)[0],
-        )
-        for name in order
-        if name in outputs
-    }
-    stages = tuple(
-        Stage(
-            name,
-            tuple(output.shape[1:]),
-            _count(variables.get("params", {}).get(name, {})),
-            macs[name],
-            memory[name],
-            _field(reach),
-        )
-        for name, (output, reach) in last.items()
-    )
-    spatial = [reach for _, reach in last.values() if reach is not None and None not in reach.axes]
+    costs = _Costs(params, outputs)
+    inputs = [Trail(None, 0)] * len(jax.tree.leaves(variables)) + [Trail(Reach((1, 2), (1, 1), (1, 1)), 0)]
+    logits, *answers = interpret(program, inputs, costs.add)
+    stages = costs.stages(jax.tree.unflatten(jax.tree.structure(outputs), answers))
+    spatial = [trail.reach for _, trail in stages if trail.reach is not None and None not in trail.reach.axes]
     return Card(
         name=type(model).__name__,
         family=type(model).__name__,
         paper=None,
         year=None,
-        parameters=_count(variables.get("params", {})),
-        macs=sum(macs.values()),
-        activation_bytes=sum(memory.values()),
+        parameters=_count(params),
+        macs=sum(costs.macs.values()),
+        activation_bytes=sum(costs.memory.values()),
         input_shape=input_shape,
         receptive_field=_field(spatial[-1]) if spatial else None,
         depth=logits.depth,
         top1=None,
         note="",
-        stages=stages,
-        layers=tuple(layers),
+        stages=tuple(stage for stage, _ in stages),
+        layers=tuple(costs.layers),
     )
 
 
-class Seen(NamedTuple):
-    """What the walk carries of a value: its reach (None: weights alone), and how many weighted layers lie behind it."""
+class Trail(NamedTuple):
+    """The state of a value in the interpretation.
+
+    Attributes:
+      reach: in the image; None for what depends on weights alone.
+      depth: weighted layers on the longest path from the image to the value.
+    """
 
     reach: Reach | None
     depth: int
 
 
-def _depth(equation: Any, values: Sequence[Seen | None]) -> int:
+class _Costs:
+    """Costs of each child of a model and of each layer, added up equation by equation."""
+
+    def __init__(self, params: Mapping[str, Any], outputs: Mapping[str, Any]):
+        self.params, self.outputs = params, outputs
+        self.macs: Counter[str] = Counter()
+        self.memory: Counter[str] = Counter()
+        self.layers: list[Stage] = []
+        self.order: dict[str, None] = {}
+        """Children, in the order of their first equations."""
+
+    def add(self, equation: Any, values: Sequence[Trail | None], path: str) -> list[Trail | None]:
+        """A rule for `convzoo.jaxprs.interpret`."""
+        child = next((part for part in path.split("/") if part in self.outputs), "")
+        self.order.setdefault(child)
+        work = multiply_accumulates(equation)
+        self.macs[child] += work
+        reaches = propagate(equation, [value and value.reach for value in values])
+        if equation.primitive.name in (*WEIGHTED, *POOLS):
+            stored = sum(atom.aval.size * atom.aval.dtype.itemsize for atom in equation.outvars)
+            self.memory[child] += stored
+            layer = module_path(path)
+            params = functools.reduce(lambda node, part: node.get(part, {}), layer, self.params)
+            learned = sum(leaf.size for leaf in params.values() if not isinstance(leaf, dict))
+            shape = tuple(equation.outvars[0].aval.shape)
+            name = "/".join(layer) or "(pooling)"
+            self.layers.append(Stage(name, shape[1:], learned, work, stored, _field(reaches[0])))
+        depth = _depth(equation, values)
+        return [None if all(value is None for value in values) else Trail(reach, depth) for reach in reaches]
+
+    def stages(self, trails: Mapping[str, Any]) -> list[tuple[Stage, Trail]]:
+        """The children in order, each with its costs and the state of its last output."""
+        stages = []
+        for name in self.order:
+            if name not in self.outputs:
+                continue
+            # A child with several outputs, as of several resolutions, is shown by its first.
+            output = jax.tree.leaves(self.outputs[name]["__call__"][-1])[0]
+            trail = jax.tree.leaves(trails[name]["__call__"][-1], is_leaf=_is_trail)[0] or Trail(None, 0)
+            parameters = _count(self.params.get(name, {}))
+            shape, field = tuple(output.shape[1:]), _field(trail.reach)
+            stages.append((Stage(name, shape, parameters, self.macs[name], self.memory[name], field), trail))
+        return stages
+
+
+def _is_trail(node: Any) -> bool:
+    return node is None or isinstance(node, Trail)
+
+
+def _depth(equation: Any, values: Sequence[Trail | None]) -> int:
     """Weighted layers on the longest path to an equation's output."""
     live = values
     if equation.primitive.name == "mul" and all(values):
         factors = gated([value.reach for value in values if value])
         live = [value for value, factor in zip(values, factors, strict=True) if factor is not None] or values
-    weighted = equation.primitive.name in ("conv_general_dilated", "dot_general") and any(
+    weighted = equation.primitive.name in WEIGHTED and any(
         value is not None and value.reach is None for value in values
     )
     return max((value.depth for value in live if value is not None), default=0) + weighted
 
 
 def multiply_accumulates(equation: Any) -> int:
-    """Multiply-accumulates of one equation of a traced program: those of convolutions and matrix products."""
+    """Count the multiply-accumulates of one equation of a traced program: a convolution or a matrix product."""
     if equation.primitive.name == "conv_general_dilated":
         kernel, numbers = equation.invars[1].aval, equation.params["dimension_numbers"]
         each = kernel.size // kernel.shape[numbers.rhs_spec[0]]

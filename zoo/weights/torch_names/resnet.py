@@ -1,7 +1,7 @@
 """torchvision's names of residual networks, and timm's of their attention."""
 
 from zoo.architectures.resnet import ResNet
-from zoo.weights.names.table import Tables
+from zoo.weights.torch_names.table import Tables
 
 BLOCK = "stage{s}/block{b}"
 

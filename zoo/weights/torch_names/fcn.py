@@ -1,7 +1,7 @@
 """torchvision's names of FCN."""
 
 from zoo.architectures.fcn import FCN
-from zoo.weights.names.table import Nested, Table, Tables
+from zoo.weights.torch_names.table import Nested, Table, Tables
 
 AUXILIARY: Table = {
     "aux/context/conv/conv": "aux_classifier.0",

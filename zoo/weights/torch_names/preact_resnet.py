@@ -1,7 +1,7 @@
 """timm's names of pre-activation residual networks."""
 
 from zoo.architectures.preact_resnet import PreActivationResNet
-from zoo.weights.names.table import Pointwise, Tables
+from zoo.weights.torch_names.table import Pointwise, Tables
 
 BLOCK, THEIRS = "stage{s}/block{b}", "stages.{s-1}.blocks.{b-1}"
 

@@ -1,7 +1,7 @@
 """torchvision's names of densely connected networks."""
 
 from zoo.architectures.densenet import DenseNet
-from zoo.weights.names.table import Tables
+from zoo.weights.torch_names.table import Tables
 
 LAYER = "stage{s}/layer{n}"
 

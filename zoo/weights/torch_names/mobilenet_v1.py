@@ -1,7 +1,7 @@
 """timm's names of MobileNet."""
 
 from zoo.architectures.mobilenet_v1 import MobileNetV1
-from zoo.weights.names.table import Tables
+from zoo.weights.torch_names.table import Tables
 
 BLOCK, THEIRS = "stage{s}/block{b}", "blocks.{s-1}.{b-1}"
 

@@ -1,7 +1,7 @@
 """torchvision's names of ConvNeXt: stages and what lies between them are numbered through, layers by position."""
 
 from zoo.architectures.convnext import ConvNeXt
-from zoo.weights.names.table import Name, Pointwise, Table, Tables
+from zoo.weights.torch_names.table import Name, Pointwise, Table, Tables
 
 
 def _names(model: ConvNeXt) -> Table:
