@@ -162,7 +162,7 @@ def _measure(model: nn.Module, input_shape: tuple[int, int, int]) -> Card:
     inputs = [Trail(None, 0)] * len(jax.tree.leaves(variables)) + [Trail(Reach((1, 2), (1, 1), (1, 1)), 0)]
     logits, *answers = interpret(program, inputs, costs.add)
     stages = costs.stages(jax.tree.unflatten(jax.tree.structure(outputs), answers))
-    spatial = [trail.reach for _, trail in stages if trail.reach is not None and None not in trail.reach.axes]
+    maps = [stage for stage in stages if len(stage.output_shape) == 3 and max(stage.output_shape[:2]) > 1]
     return Card(
         name=type(model).__name__,
         family=type(model).__name__,
@@ -172,11 +172,11 @@ def _measure(model: nn.Module, input_shape: tuple[int, int, int]) -> Card:
         macs=sum(costs.macs.values()),
         activation_bytes=sum(costs.memory.values()),
         input_shape=input_shape,
-        receptive_field=_field(spatial[-1]) if spatial else None,
+        receptive_field=maps[-1].receptive_field if maps else None,
         depth=logits.depth,
         top1=None,
         note="",
-        stages=tuple(stage for stage, _ in stages),
+        stages=stages,
         layers=tuple(costs.layers),
     )
 
@@ -223,19 +223,19 @@ class _Costs:
         depth = _depth(equation, values)
         return [None if all(value is None for value in values) else Trail(reach, depth) for reach in reaches]
 
-    def stages(self, trails: Mapping[str, Any]) -> list[tuple[Stage, Trail]]:
-        """The children in order, each with its costs and the state of its last output."""
+    def stages(self, trails: Mapping[str, Any]) -> tuple[Stage, ...]:
+        """The children in order, each with its costs and the receptive field of its last output."""
         stages = []
         for name in self.order:
             if name not in self.outputs:
                 continue
             # A child with several outputs, as of several resolutions, is shown by its first.
             output = jax.tree.leaves(self.outputs[name]["__call__"][-1])[0]
-            trail = jax.tree.leaves(trails[name]["__call__"][-1], is_leaf=_is_trail)[0] or Trail(None, 0)
+            trail = jax.tree.leaves(trails[name]["__call__"][-1], is_leaf=_is_trail)[0]
             parameters = _count(self.params.get(name, {}))
-            shape, field = tuple(output.shape[1:]), _field(trail.reach)
-            stages.append((Stage(name, shape, parameters, self.macs[name], self.memory[name], field), trail))
-        return stages
+            shape, field = tuple(output.shape[1:]), _field(trail and trail.reach)
+            stages.append(Stage(name, shape, parameters, self.macs[name], self.memory[name], field))
+        return tuple(stages)
 
 
 def _is_trail(node: Any) -> bool:

@@ -90,9 +90,19 @@ def _merge(reaches: Sequence[Reach | None]) -> Reach:
 
 
 def _elementwise(equation, values) -> Reach:
-    shapes = {_shape(atom) for atom, value in zip(equation.invars, values, strict=True) if value is not None}
-    same = {_shape(atom) for atom in equation.outvars} | shapes
-    return _merge(values) if len(same) == 1 else WHOLE
+    after = _shape(equation.outvars[0])
+    for atom, reach in zip(equation.invars, values, strict=True):
+        if reach is not None and not _aligned(_shape(atom), after, reach.axes):
+            return WHOLE
+    return _merge(values) if all(_shape(atom) == after for atom in equation.outvars) else WHOLE
+
+
+def _aligned(before: tuple[int, ...], after: tuple[int, ...], axes: Sequence[int | None]) -> bool:
+    """Whether an operand is repeated to the output's shape, if at all, along axes where the image does not run."""
+    if len(before) != len(after):
+        return False
+    repeated = [axis for axis, size in enumerate(before) if size != after[axis]]
+    return all(before[axis] == 1 and axis not in axes for axis in repeated)
 
 
 def gated(values: Sequence[Reach | None]) -> list[Reach | None]:
@@ -238,8 +248,13 @@ RULES = {
     "expand_dims": _reshape,
     "broadcast_in_dim": _broadcast,
     "concatenate": _across(lambda params: (params["dimension"],)),
+    "split": _across(lambda params: (params["axis"],)),
+    "sort": _across(lambda params: (params["dimension"],)),
     "rev": _across(lambda params: params["dimensions"]),
     "tile": _across(lambda params: [axis for axis, times in enumerate(params["reps"]) if times != 1]),
+    **dict.fromkeys(
+        ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"), _across(lambda params: (params["axis"],))
+    ),
     **dict.fromkeys(("reduce_window", "reduce_window_max", "reduce_window_min", "reduce_window_sum"), _reduce_window),
     **dict.fromkeys(
         ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin"),

@@ -8,7 +8,7 @@ import pytest
 from jax import lax
 
 from convzoo.jaxprs import interpret
-from zoo.layers import Conv, avg_pool, max_pool
+from zoo.layers import Conv, avg_pool, channel_shuffle, max_pool
 from zoo.layers.resize import resize
 from zoo.receptive_field import Reach, propagate
 
@@ -32,10 +32,20 @@ def seen_by_the_middle(function, size=32):
 
 
 def conv(*shape):
-    kernel = jnp.ones((*shape, 2, 2))
+    kernel = jnp.asarray(np.random.default_rng(1).uniform(0.5, 1.0, (*shape, 2, 2)), jnp.float32)
     return lambda x, **settings: lax.conv_general_dilated(
         x, kernel, settings.pop("strides", (1, 1)), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), **settings
     )
+
+
+def normalize(x):
+    return (x - x.mean(-1, keepdims=True)) / jnp.sqrt(1e-3 + x.var(-1, keepdims=True))
+
+
+def shuffle_unit(x):
+    left, right = jnp.split(x, 2, axis=-1)
+    both = conv(3, 3)(jnp.concatenate([right, right], -1))
+    return channel_shuffle(jnp.concatenate([left, both[..., :1]], -1), 2)
 
 
 CASES = {
@@ -45,6 +55,11 @@ CASES = {
     "strided": lambda x: conv(3, 3)(conv(3, 3)(conv(3, 3)(x, strides=(2, 2)), strides=(2, 1))),
     "average pools": lambda x: avg_pool(conv(3, 3)(avg_pool(x, 2)), 3, 2),
     "branches": lambda x: jnp.concatenate([conv(1, 1)(x), conv(5, 3)(x)], -1) + jnp.tile(conv(3, 3)(x), (1, 1, 1, 2)),
+    "shuffled channels": lambda x: conv(3, 3)(channel_shuffle(conv(3, 5)(x), 2)),
+    "halves": lambda x: jnp.concatenate([*jnp.split(conv(3, 3)(x), 2, axis=-1)][::-1], -1),
+    "a shortcut around half of the channels": lambda x: shuffle_unit(shuffle_unit(x)),
+    "normalized over channels": lambda x: conv(3, 3)(normalize(conv(3, 5)(x))),
+    "statistics of one channel": lambda x: conv(3, 3)(x - conv(5, 3)(x)[..., :1]),
     "subsampled": lambda x: conv(3, 3)(conv(3, 3)(x)[:, ::2, ::2]),
 }
 
@@ -71,6 +86,11 @@ def test_max_pool_counts_all_that_could_win():
         lambda x: x.reshape(1, -1),
         lambda x: jnp.einsum("nhwc,hk->nkwc", x, jnp.ones((32, 5))),
         lambda x: x[:, ::-1],
+        lambda x: x + x[:, :1],
+        lambda x: x + jax.lax.slice_in_dim(x, 3, 4, axis=2),
+        lambda x: jnp.split(x, 2, axis=1)[0],
+        lambda x: jnp.cumsum(x, axis=2),
+        lambda x: jnp.sort(x, axis=1),
     ],
 )
 def test_whatever_mixes_positions_sees_the_whole_image(function):

@@ -188,7 +188,7 @@ def test_a_224_network_on_448_pixels_gives_a_map_of_8_by_8():
         (Conv(8, None), (1, 8, 8, 4), "kernel_size=None"),
         (Conv(8.0, 3), (1, 8, 8, 4), "features=8.0"),
         (Conv((8,), 3), (1, 8, 8, 4), r"features=\(8,\)"),
-        (Conv(8, 3, groups=2.0), (1, 8, 8, 4), "groups=2.0: expected an integer"),
+        (Conv(8, 3, groups=2.0), (1, 8, 8, 4), "groups=2.0: expected a positive integer"),
         (PointwiseConv(8, groups=3), (1, 8, 8, 4), "groups=3"),
     ],
 )
