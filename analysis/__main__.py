@@ -32,7 +32,7 @@ from analysis.understanding import Lab
 from convzoo import commands
 from train import datasets
 from train.tasks.classification import per_class
-from zoo.weights.native import is_native
+from zoo.weights.saved import is_native
 
 COMMANDS = (
     *((module.add, module.answer) for module in (page, attribute, maximize, invert, top_images, experiment)),

@@ -27,7 +27,7 @@ def integer(name: str, value: Any, low: int = 1, high: float = math.inf) -> int:
       Traceback (most recent call last):
       ValueError: steps=0: expected a positive integer
     """
-    if is_integer(value) and low <= int(value) <= high:
+    if is_integer(value, low, high):
         return int(value)
     if high < math.inf:
         expected = f"an integer from {low} to {high}"
@@ -36,14 +36,14 @@ def integer(name: str, value: Any, low: int = 1, high: float = math.inf) -> int:
     raise ValueError(f"{name}={value!r}: expected {expected}")
 
 
-def is_integer(value: Any) -> bool:
-    """Whether a value is an integer of Python or NumPy, and not a boolean.
+def is_integer(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:
+    """Whether a value is an integer of Python or NumPy in [low, high], and not a boolean.
 
     Example:
-      >>> is_integer(np.int32(3)), is_integer(True), is_integer(3.0)
-      (True, False, False)
+      >>> is_integer(np.int32(3)), is_integer(True), is_integer(3.0), is_integer(0, low=1)
+      (True, False, False, False)
     """
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_) and low <= int(value) <= high
 
 
 def number(
@@ -66,14 +66,27 @@ def number(
       Traceback (most recent call last):
       ValueError: rate=1: expected a number of at least 0 and below 1
     """
-    if isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_) and math.isfinite(value):
-        real = float(value)
-        if (low < real if above else low <= real) and (real < high if below else real <= high):
-            return real
+    if is_number(value, low, high, above=above, below=below):
+        return float(value)
     bounds = [f"{'above' if above else 'of at least'} {low:g}"] if low > -math.inf else []
     bounds += [f"{'below' if below else 'at most'} {high:g}"] if high < math.inf else []
     kind = " ".join(["a number" if bounds else "a finite number", " and ".join(bounds)]).rstrip()
     raise ValueError(f"{name}={value!r}: expected {kind}")
+
+
+def is_number(
+    value: Any, low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False
+) -> bool:
+    """Whether a value is a finite number of Python or NumPy in an interval, as for `number`.
+
+    Example:
+      >>> is_number(0.5, 0, 1), is_number(1, 0, 1, below=True), is_number(math.nan), is_number(True)
+      (True, False, False, False)
+    """
+    if not isinstance(value, numbers.Real) or isinstance(value, bool | np.bool_) or not math.isfinite(value):
+        return False
+    real = float(value)
+    return (low < real if above else low <= real) and (real < high if below else real <= high)
 
 
 def choice(name: str, value: Any, choices: Iterable[Any]) -> None:

@@ -4,17 +4,13 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from importlib.abc import MetaPathFinder
-from importlib.util import spec_from_file_location
-from pathlib import Path
 from typing import NoReturn
 
+from convzoo import PACKAGES, packages
 from convzoo.checks import did_you_mean
 
 FAILURE = 2
 """Exit code of a command that was refused."""
-
-PACKAGES = ("zoo", "train", "analysis")
 
 
 class Parser(argparse.ArgumentParser):
@@ -49,15 +45,6 @@ def answer(command: Callable[[], int | None], refusals: tuple[type[BaseException
         return FAILURE
 
 
-class _BesideThis(MetaPathFinder):
-    # The packages lie beside this one, so that a user's train.py in the current folder does not win.
-    def find_spec(self, fullname, path=None, target=None):
-        if fullname not in PACKAGES:
-            return None
-        folder = Path(__file__).parents[1] / fullname
-        return spec_from_file_location(fullname, folder / "__init__.py", submodule_search_locations=[str(folder)])
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """`convzoo zoo|train|analysis ...` is `python -m zoo|train|analysis ...`."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
@@ -72,5 +59,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = did_you_mean(package, PACKAGES)
         print(f"error: unknown command {package!r}{hint}; there are {', '.join(PACKAGES)}", file=sys.stderr)
         return FAILURE
-    sys.meta_path.insert(0, _BesideThis())
+    packages.prefer(PACKAGES)
     return importlib.import_module(f"{package}.__main__").main(rest)

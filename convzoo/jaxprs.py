@@ -17,6 +17,8 @@ Rule = Callable[[core.JaxprEqn, Sequence[Any], str], Sequence[Any]]
 """`(equation, input values, module path) -> output values`."""
 
 LOOPS = ("scan", "while", "cond")
+COMBINATIONS = ("reduce", "reduce_window", "pallas_call")
+"""Primitives whose inner program combines single elements or blocks of their operands."""
 
 
 def trace(function: Partial, *args: Any) -> core.ClosedJaxpr:
@@ -54,7 +56,7 @@ def interpret(
     """Interpret a traced program over values of any kind.
 
     Inner programs (jit, checkpoint, custom derivatives) are entered. Where a computation has one form for each
-    platform, the default one is taken: the native form. Loops are single equations for the rule.
+    platform, the default one is taken: the native form. Loops and general reductions are single equations for the rule.
 
     Args:
       program: from `trace` or `jax.make_jaxpr`.
@@ -90,20 +92,21 @@ def interpret(
         if inner is None:
             results = rule(equation, operands, scope)
         else:
-            results = interpret(inner, operands[-len(getattr(inner, "jaxpr", inner).invars) :], rule, constant, scope)
+            count = len(getattr(inner, "jaxpr", inner).invars)
+            results = interpret(inner, operands[len(operands) - count :], rule, constant, scope)
         values.update(zip(equation.outvars, results, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
 
 
 def inner_program(equation: core.JaxprEqn) -> Any:
-    """The program that an equation runs once, on its last operands; None for a primitive and for a loop.
+    """The program that an equation runs once, on its last operands; None for a primitive, a loop, a general reduction.
 
     Where a computation has one form for each platform, this is the default form.
     """
     params = equation.params
     if platforms := params.get("branches_platforms"):
         return params["branches"][platforms.index(None)]
-    if equation.primitive.name in LOOPS:
+    if equation.primitive.name in (*LOOPS, *COMBINATIONS):
         return None
     return params.get("call_jaxpr", params.get("jaxpr"))
 

@@ -1,34 +1,39 @@
-"""Names that have moved: a module's `__getattr__`, made from a table, that warns and names the new place."""
+"""Public names that have moved: reachable at their old place for one version, with a warning that names the new one."""
 
-import importlib
+import pkgutil
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from convzoo.checks import did_you_mean
+
 
 def moved(module: str, places: Mapping[str, str]) -> Callable[[str], Any]:
-    """A `__getattr__` that keeps old names of a module reachable, with a `DeprecationWarning`.
+    """Make the `__getattr__` of a module that some names have left.
 
     Args:
-      module: the module's name, `__name__`.
-      places: new place of each old name, as a dotted path: of what a module holds, or of a module.
+      module: name of the module.
+      places: {old name: full name of the new place}; the place may be a module.
 
     Returns:
-      The function, to be assigned to `__getattr__` in the module.
+      A function to be assigned to `__getattr__` in the module. For an old name it gives a
+      `DeprecationWarning` and the thing itself, for any other an `AttributeError`.
 
     Example:
-      >>> with warnings.catch_warnings(record=True, action="always") as caught:
-      ...     round(moved("geometry", {"circle": "math.tau"})("circle"), 2), str(caught[0].message)
-      (6.28, 'geometry.circle has moved to math.tau, and its old name will go in the next version')
+      >>> old = moved("zoo", {"max_pool": "zoo.layers.max_pool"})
+      >>> with warnings.catch_warnings(action="ignore"):  # 'zoo.max_pool has moved to zoo.layers.max_pool: …'
+      ...     old("max_pool").__name__
+      'max_pool'
     """
 
-    def get(name: str) -> Any:
+    def __getattr__(name: str) -> Any:  # noqa: N807, the name by which Python asks for it
         if name not in places:
-            raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        place = places[name]
-        text = f"{module}.{name} has moved to {place}, and its old name will go in the next version"
-        warnings.warn(text, DeprecationWarning, stacklevel=2)
-        home, _, attribute = place.rpartition(".")
-        return getattr(importlib.import_module(home), attribute)
+            raise AttributeError(f"module {module!r} has no attribute {name!r}{did_you_mean(name, places)}")
+        warnings.warn(
+            f"{module}.{name} has moved to {places[name]}: the old name goes in the next version",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return pkgutil.resolve_name(places[name])
 
-    return get
+    return __getattr__

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -90,12 +91,12 @@ def test_nothing_imports_what_joins_analysis_but_its_main():
             assert not forbidden, f"{module} imports {forbidden}"
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if within(name, "analysis") and name != "analysis"])
-def test_no_module_of_analysis_is_hidden_by_a_name_of_its_package(module):
-    package, _, name = module.rpartition(".")
-    if name != "__main__":
-        imported = importlib.import_module(module)
-        assert getattr(importlib.import_module(package), name) is imported, f"{package} hides its module {name}"
+@pytest.mark.parametrize("package", [name for name, path in MODULES.items() if path.name == "__init__.py"])
+def test_no_module_is_hidden_by_a_name_of_its_package(package):
+    attributes = vars(importlib.import_module(package))
+    modules = {module for module in MODULES if module.rpartition(".")[0] == package}
+    hidden = {name for name in modules if not inspect.ismodule(attributes.get(name.rpartition(".")[2], ast))}
+    assert not hidden, f"modules and other names of {package} are the same: {hidden}"
 
 
 def test_there_are_no_circles():

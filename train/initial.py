@@ -10,8 +10,8 @@ from train import run_directory
 from train.config import Config
 from train.datasets import Data
 from zoo import Preprocess, Pretrained, surgery
-from zoo.functional import variable_shapes
-from zoo.weights.native import is_native
+from zoo.variables import variable_shapes
+from zoo.weights.saved import is_native
 
 
 def read(config: Config, data: Data) -> Pretrained:

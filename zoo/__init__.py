@@ -7,13 +7,14 @@ logits = model.apply(variables, images)      # (N, H, W, C) floats; train=False 
 print(zoo.card("resnet50"))
 """
 
-from zoo.card import Card, card
+import convzoo  # noqa: F401, refuses old versions of Python
+from zoo.cards import Card, card
 from zoo.catalog import create, list_models
-from zoo.functional import init, logits_fn
 from zoo.memory import keep_memory
 from zoo.preprocess import Preprocess
-from zoo.weights.native import load, save
+from zoo.variables import init, logits_fn
 from zoo.weights.pretrained import Pretrained, load_pretrained
+from zoo.weights.saved import load, save
 from zoo.weights.torch import load_torch, to_torch
 
 __all__ = [

@@ -6,7 +6,7 @@ import sys
 import zoo
 from convzoo.checks import did_you_mean
 from convzoo.commands import Parser, answer
-from zoo.card import rows
+from zoo.cards import rows
 
 COLUMNS = {
     "name": lambda card: card.name,

@@ -2,14 +2,13 @@
 
 import dataclasses
 import fnmatch
-import numbers
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
 import flax.linen as nn
 
-from convzoo.checks import did_you_mean
+from convzoo.checks import did_you_mean, is_integer, is_number
 from zoo.variant import Variant
 
 # One module of zoo.architectures a family; its VARIANTS are the family's part of the catalogue.
@@ -95,13 +94,13 @@ def variant(name: str) -> Variant:
 
 
 def _is_rate(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= float(value) < 1
+    return is_number(value, 0, 1, below=True)
 
 
-# What the fields that many models share may be, and how to say so.
+# Fields that many models share: whether a value is allowed, and the expectation in words.
 FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "num_classes": (
-        lambda value: isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 0,
+        lambda value: is_integer(value, 0),
         "a non-negative integer; 0 gives features without a head",
     ),
     "act": (lambda value: value is None or callable(value), "a function of arrays, such as flax.linen.gelu"),

@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from convzoo.checks import integer
+from convzoo.jaxprs import interpret, module_path
 from zoo import catalog
-from zoo.functional import image_shape, variable_shapes
-from zoo.layers.arithmetic import whole
 from zoo.layers.folded import FoldedNorm
-from zoo.walk import module_path, walk
+from zoo.variables import image_shape, variable_shapes
 
 Variables = dict[str, Any]
 Path = tuple[str, ...]
@@ -53,7 +53,7 @@ def with_head(
       (84, 3)
     """
     shape = image_shape(input_shape or catalog.input_shape(model))
-    changed = _changed(model, num_classes=whole(num_classes, "num_classes", minimum=0))
+    changed = _changed(model, num_classes=integer("num_classes", num_classes, 0))
     wanted, wider = (
         variable_shapes(changed, shape),
         variable_shapes(_changed(model, num_classes=num_classes + 1), shape),
@@ -183,7 +183,7 @@ def with_output_stride(model: nn.Module, variables: Variables, output_stride: in
 
     Reference: Chen et al., 2017, arXiv:1706.05587.
     """
-    changed = _changed(model, output_stride=whole(output_stride, "output_stride"))
+    changed = _changed(model, output_stride=integer("output_stride", output_stride))
     variable_shapes(changed, catalog.input_shape(model))  # refuses an impossible stride before anything is compiled
     return changed, variables
 
@@ -262,7 +262,7 @@ def _batch_norms(model: nn.Module, shape: Shape) -> dict[Path, tuple[float, Path
                 readers[writer].add(here)
         return [here if here in weighted else None] * len(equation.outvars)
 
-    walk(program, [None] * (len(jax.tree.leaves(variables)) + 1), rule)
+    interpret(program, [None] * (len(jax.tree.leaves(variables)) + 1), rule)
     before = {next(iter(those)): layer for layer, those in readers.items() if len(those) == 1}
     return {norm: (epsilon, before.get(norm)) for norm, epsilon in epsilons.items()}
 

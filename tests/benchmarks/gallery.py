@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from convzoo.jaxprs import interpret
 from zoo import layers
-from zoo.card import multiply_accumulates
+from zoo.cards import multiply_accumulates
 from zoo.layers import parameter_count
-from zoo.walk import walk
 
 SHAPE = (32, 32, 64)
 PIXELS = 15
@@ -89,7 +89,7 @@ def multiplications(layer: nn.Module, shape: tuple[int, ...]) -> int:
         return [None] * len(equation.outvars)
 
     program = jax.make_jaxpr(layer.apply)(variables, x)
-    walk(program, [None] * len(program.in_avals), rule)
+    interpret(program, [None] * len(program.in_avals), rule)
     return total
 
 

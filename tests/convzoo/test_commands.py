@@ -1,24 +1,8 @@
-"""The `convzoo` command finds its packages beside itself."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""Answers of commands in one line; that they find their packages is in `test_packages`."""
 
 import pytest
 
-from convzoo.commands import main
-
-ROOT = Path(__file__).parents[2]
-
-
-def test_a_file_named_like_a_package_does_not_win(tmp_path):
-    (tmp_path / "zoo.py").write_text("raise SystemExit('the wrong zoo')")
-    command = [sys.executable, "-m", "convzoo", "zoo", "list", "lenet*"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert (result.returncode, result.stderr) == (0, "")
-    assert "lenet5" in result.stdout.split()
+from convzoo.commands import Parser, answer, main
 
 
 @pytest.mark.parametrize(
@@ -27,3 +11,42 @@ def test_a_file_named_like_a_package_does_not_win(tmp_path):
 def test_an_unknown_command_is_one_line(arguments, message, capsys):
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def refuse(error):
+    raise error
+
+
+ANSWERS = {
+    "nothing": (lambda: None, 0, ""),
+    "a code": (lambda: 3, 3, ""),
+    "a wrong value": (lambda: refuse(ValueError("steps=0: expected …")), 2, "error: steps=0: expected …\n"),
+    "a missing file": (lambda: refuse(FileNotFoundError("no file x")), 2, "error: no file x\n"),
+    "numbers that diverge": (lambda: refuse(FloatingPointError("the loss is nan")), 2, "error: the loss is nan\n"),
+    "a reader that left": (lambda: refuse(BrokenPipeError()), 0, ""),
+    "a further refusal": (lambda: refuse(LookupError("no such run")), 2, "error: no such run\n"),
+}
+
+
+@pytest.mark.parametrize(("command", "code", "message"), ANSWERS.values(), ids=ANSWERS)
+def test_what_users_can_cause_is_one_line(command, code, message, capsys):
+    assert answer(command, refusals=(LookupError,)) == code
+    assert capsys.readouterr().err == message
+
+
+def test_a_fault_of_ours_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        answer(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize("line", [["--step", "1"], ["--steps", "x"], ["--unknown"]])
+def test_a_wrong_line_is_one_line_and_nothing_is_abbreviated(line, capsys):
+    parser = Parser(prog="python -m train")
+    parser.add_argument("--steps", type=int)
+    with pytest.raises(SystemExit) as exit_:
+        parser.parse_args(line)
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith("error: ")
+    assert "`python -m train --help` lists all options" in error

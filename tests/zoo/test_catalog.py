@@ -74,7 +74,10 @@ def test_parameters_where_no_implementation_publishes_them(name, parameters):
 
 @pytest.mark.parametrize(
     ("name", "field"),
-    [("resnet20", 81), ("resnet50", 427), ("seresnet50", 427), ("mobilenet_v2", 491), ("lenet5", 14)],
+    [
+        *[("resnet20", 81), ("resnet50", 427), ("seresnet50", 427), ("mobilenet_v2", 491), ("lenet5", 14)],
+        *[("shufflenet_v2_x1_0", 527), ("convnext_tiny", 1688), ("neocognitron", None)],
+    ],
 )
 def test_receptive_field_of_the_last_stage(name, field):
     # ResNet-50: 7, +4 pool, 3 blocks × 8, then 16+…: the sums of (k − 1) · jump over the layers, by hand.

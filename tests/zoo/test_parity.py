@@ -13,14 +13,13 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 import zoo
+from zoo.layers import convolutions
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 NAMES = sorted(path.stem for path in GOLDENS.glob("*.npz"))
 # The smallest variant of each family; the others run in `make test-all`.
 FAST = {"resnet18", "mobilenet_v2", "squeezenet1_1", "network_in_network_cifar10"}
 
-# The function `zoo.layers.convolution` hides the module of the same name.
-convolution = importlib.import_module("zoo.layers.convolution")
 specification = importlib.util.spec_from_file_location("recipe", GOLDENS / "recipe.py")
 recipe = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(recipe)
@@ -103,9 +102,9 @@ def test_a_golden_fails_when_the_model_is_wrong(name, mutation, monkeypatch):
     elif mutation == "activation":
         fields = {"act": lambda x: nn.leaky_relu(x, 0.05)}
     else:
-        pairs = convolution.padding_pairs
+        pairs = convolutions.padding_pairs
         shift = lambda *args: tuple((max(a - 1, 0), b + min(a, 1)) for a, b in pairs(*args))  # noqa: E731
-        monkeypatch.setattr(convolution, "padding_pairs", shift)
+        monkeypatch.setattr(convolutions, "padding_pairs", shift)
     ours.cache_clear()
     size = next(iter(golden(name)[1]))
     assert divergence(name, size, **fields)["logits"] > 1e-4

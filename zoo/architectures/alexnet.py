@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax
 
 from zoo.layers.composite import Activation, ConvNorm
-from zoo.layers.convolution import dense_over
+from zoo.layers.convolutions import dense_over
 from zoo.layers.normalization import LocalResponseNorm, NoNorm, Norm
 from zoo.layers.pooling import adaptive_avg_pool, flatten, max_pool
 from zoo.layers.residual import Stage

@@ -11,7 +11,7 @@ import jax
 
 from zoo.layers.activations import gelu
 from zoo.layers.composite import Activation, ConvNorm
-from zoo.layers.convolution import Conv
+from zoo.layers.convolutions import Conv
 from zoo.layers.normalization import LayerNorm, Norm
 from zoo.layers.pooling import global_avg_pool
 from zoo.layers.residual import Stage

@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 
 from zoo.layers.composite import Activation, ConvNorm, NormConv
-from zoo.layers.convolution import Conv
+from zoo.layers.convolutions import Conv
 from zoo.layers.dense import DenseBlock
 from zoo.layers.normalization import BatchNorm, Norm
 from zoo.layers.pooling import avg_pool, global_avg_pool, max_pool

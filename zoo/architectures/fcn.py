@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo.layers.backbone import Context, DensePrediction, OnBackbone
-from zoo.layers.convolution import Conv, PointwiseConv
+from zoo.layers.convolutions import Conv, PointwiseConv
 from zoo.layers.pooling import max_pool
 from zoo.layers.resize import pad_to_multiple
 from zoo.layers.transposed import TransposedConv

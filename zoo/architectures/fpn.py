@@ -10,7 +10,7 @@ import jax
 
 from zoo.layers.backbone import DensePrediction
 from zoo.layers.composite import ConvNorm
-from zoo.layers.convolution import Conv, PointwiseConv
+from zoo.layers.convolutions import Conv, PointwiseConv
 from zoo.layers.resize import resize
 from zoo.variant import Paper, Variant
 

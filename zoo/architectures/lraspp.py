@@ -8,7 +8,7 @@ import jax
 
 from zoo.layers.backbone import OnBackbone
 from zoo.layers.composite import ConvNorm
-from zoo.layers.convolution import PointwiseConv
+from zoo.layers.convolutions import PointwiseConv
 from zoo.layers.normalization import BatchNorm, Norm
 from zoo.layers.pooling import global_avg_pool
 from zoo.layers.resize import resize

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo.layers.composite import Activation
-from zoo.layers.convolution import convolution
+from zoo.layers.convolutions import convolution
 from zoo.layers.normalization import NoNorm, Norm
 from zoo.layers.pooling import adaptive_avg_pool, blur_pool, flatten
 from zoo.variant import Paper, Variant

@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax
 
 from zoo.layers.composite import Activation, ConvNorm
-from zoo.layers.convolution import PointwiseConv
+from zoo.layers.convolutions import PointwiseConv
 from zoo.layers.normalization import BatchNorm, NoNorm, Norm
 from zoo.layers.pooling import avg_pool, global_avg_pool, max_pool
 from zoo.layers.residual import Stage

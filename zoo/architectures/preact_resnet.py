@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 
 from zoo.layers.composite import Activation
-from zoo.layers.convolution import Conv
+from zoo.layers.convolutions import Conv
 from zoo.layers.normalization import BatchNorm, Norm
 from zoo.layers.pooling import global_avg_pool, max_pool
 from zoo.layers.residual import PreActivationBlock, PreActivationBottleneckBlock, Stage

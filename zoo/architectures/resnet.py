@@ -14,7 +14,7 @@ import jax
 
 from zoo.layers.attention import SqueezeExcite
 from zoo.layers.composite import Activation, ConvNorm
-from zoo.layers.convolution import Conv
+from zoo.layers.convolutions import Conv
 from zoo.layers.deformable import DeformableConv
 from zoo.layers.normalization import BatchNorm, Norm
 from zoo.layers.pooling import global_avg_pool, max_pool

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.layers.composite import Activation, ConvNorm
-from zoo.layers.convolution import channel_shuffle
+from zoo.layers.convolutions import channel_shuffle
 from zoo.layers.normalization import BatchNorm, Norm
 from zoo.layers.pooling import avg_pool, global_avg_pool, max_pool
 from zoo.layers.residual import Stage

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.layers.composite import Activation, ConvNorm
-from zoo.layers.convolution import PointwiseConv
+from zoo.layers.convolutions import PointwiseConv
 from zoo.layers.normalization import NoNorm, Norm
 from zoo.layers.pooling import max_pool
 from zoo.layers.residual import Stage

@@ -4,7 +4,7 @@ from zoo.layers.arithmetic import output_size, parameter_count, receptive_field
 from zoo.layers.attention import CBAM, SqueezeExcite
 from zoo.layers.backprop import conv_gradients
 from zoo.layers.composite import ConvNorm, NormConv
-from zoo.layers.convolution import Conv, PointwiseConv, channel_shuffle, convolution, dense_kernel_to_conv
+from zoo.layers.convolutions import Conv, PointwiseConv, channel_shuffle, convolution, dense_kernel_to_conv
 from zoo.layers.coordinate import CoordConv, add_coordinates
 from zoo.layers.deformable import DeformableConv, bilinear_sample, deformable_convolution
 from zoo.layers.dense import DenseBlock

@@ -4,7 +4,6 @@ Nothing here is allocated or compiled, so a wrong geometry is refused before XLA
 """
 
 import math
-import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,39 +11,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from convzoo.checks import integer, is_integer
+
 Sizes = int | Sequence[int]
 Padding = str | int | Sequence[int | tuple[int, int]]
 
 
-def _is_whole(value: Any, minimum: int) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= minimum
-
-
-def whole(value: int, name: str, minimum: int = 1) -> int:
-    """A single integer, checked.
-
-    Args:
-      value: the integer.
-      name: what it is called in the error.
-      minimum: the smallest one allowed.
-
-    Returns:
-      The integer.
-
-    Raises:
-      ValueError: anything else.
-
-    Example:
-      >>> whole(64, "features")
-      64
-    """
-    if not _is_whole(value, minimum):
-        raise ValueError(f"{name}={value!r}: expected an integer of at least {minimum}")
-    return int(value)
-
-
 def per_axis(value: Sizes, rank: int | None, name: str, minimum: int = 1) -> tuple[int, ...]:
-    """One integer an axis, from one for all or one each.
+    """Expand one integer, or one for each axis, to one for each axis.
 
     Args:
       value: an integer, or `rank` of them.
@@ -56,19 +30,19 @@ def per_axis(value: Sizes, rank: int | None, name: str, minimum: int = 1) -> tup
       A tuple of `rank` integers.
 
     Raises:
-      ValueError: wrong length, or an entry that is no integer of at least `minimum`.
+      ValueError: wrong length, or an entry that is not an integer of at least `minimum`.
 
     Example:
       >>> per_axis(3, 2, "kernel_size")
       (3, 3)
     """
     if isinstance(value, str) or not isinstance(value, Sequence):
-        return (whole(value, name, minimum),) * (2 if rank is None else rank)
+        return (integer(name, value, minimum),) * (2 if rank is None else rank)
     if rank is not None and len(value) != rank:
         raise ValueError(
             f"{name}={value!r} has {len(value)} entries for {rank} spatial axes: give {rank}, or one integer"
         )
-    if not value or not all(_is_whole(entry, minimum) for entry in value):
+    if not value or not all(is_integer(entry, minimum) for entry in value):
         raise ValueError(f"{name}={value!r}: every entry must be an integer of at least {minimum}")
     return tuple(int(entry) for entry in value)
 
@@ -127,7 +101,7 @@ def padding_pairs(
     pairs: list[tuple[Any, ...]] = [
         tuple(entry) if isinstance(entry, Sequence) else (entry, entry) for entry in entries
     ]
-    if any(len(pair) != 2 or not all(_is_whole(amount, 0) for amount in pair) for pair in pairs):
+    if any(len(pair) != 2 or not all(is_integer(amount, 0) for amount in pair) for pair in pairs):
         raise ValueError(
             f"padding={padding!r}: expected 'SAME', 'VALID', or for every axis a non-negative integer or a "
             "(before, after) pair of them"
@@ -173,7 +147,7 @@ def output_size(
         ("padding", padding, 0),
         ("dilation", dilation, 1),
     ):
-        whole(value, name, minimum)
+        integer(name, value, minimum)
     span, padded = extent(kernel_size, dilation), size + 2 * padding
     spare = padded - span
     if spare < 0:

@@ -6,16 +6,16 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.layers.arithmetic import whole
+from convzoo.checks import integer
 from zoo.layers.composite import Activation
-from zoo.layers.convolution import Conv, PointwiseConv, kernel_sizes
+from zoo.layers.convolutions import Conv, PointwiseConv, kernel_sizes
 
 
 def _narrow(channels: int, width: int | None, reduction: int) -> int:
     """The width of a bottleneck: as given, or the channels divided by `reduction`, at least one."""
     if width is not None:
-        return whole(width, "width")
-    return max(1, channels // whole(reduction, "reduction"))
+        return integer("width", width)
+    return max(1, channels // integer("reduction", reduction))
 
 
 class SqueezeExcite(nn.Module):

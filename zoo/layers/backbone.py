@@ -7,7 +7,7 @@ import jax
 
 from zoo.layers.auxiliary import AuxiliaryHead
 from zoo.layers.composite import Activation, ConvNorm
-from zoo.layers.convolution import PointwiseConv
+from zoo.layers.convolutions import PointwiseConv
 from zoo.layers.normalization import BatchNorm, Norm
 from zoo.layers.resize import resize
 

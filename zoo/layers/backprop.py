@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from zoo.layers.arithmetic import Padding, Sizes, extent
-from zoo.layers.convolution import convolution, geometry
+from zoo.layers.convolutions import convolution, geometry
 
 
 class ConvGradients(NamedTuple):

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 
 from zoo.layers.arithmetic import Padding, Sizes
-from zoo.layers.convolution import Conv
+from zoo.layers.convolutions import Conv
 from zoo.layers.normalization import BatchNorm, Norm
 
 Activation = Callable[[jax.Array], jax.Array]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo.layers.arithmetic import Padding, Sizes, per_axis
-from zoo.layers.convolution import Conv
+from zoo.layers.convolutions import Conv
 
 
 def add_coordinates(x: jax.Array, centred: bool = False, radius: bool = False) -> jax.Array:

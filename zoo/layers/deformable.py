@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from zoo.layers.arithmetic import Padding, Sizes, per_axis, whole
-from zoo.layers.convolution import Conv, Weighted, check_groups, convolution, geometry, kernel_sizes
+from convzoo.checks import integer
+from zoo.layers.arithmetic import Padding, Sizes, per_axis
+from zoo.layers.convolutions import Conv, Weighted, check_groups, convolution, geometry, kernel_sizes
 
 
 def bilinear_sample(x: jax.Array, positions: jax.Array) -> jax.Array:
@@ -168,9 +169,9 @@ class DeformableConv(Weighted):
     def __call__(self, x: jax.Array) -> jax.Array:
         """(*batch, H, W, C_in) → (*batch, *output sizes, features)."""
         kernel_size = kernel_sizes(x, per_axis(self.kernel_size, 2, "kernel_size"))
-        whole(self.features, "features")
+        integer("features", self.features)
         check_groups(x.shape[-1], self.features, self.groups)
-        if x.shape[-1] % whole(self.offset_groups, "offset_groups"):
+        if x.shape[-1] % integer("offset_groups", self.offset_groups):
             raise ValueError(f"offset_groups={self.offset_groups} does not divide the {x.shape[-1]} input channels")
         samples = math.prod(kernel_size) * self.offset_groups
 

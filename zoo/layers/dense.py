@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.layers.arithmetic import whole
+from convzoo.checks import integer
 from zoo.layers.composite import Activation, NormConv
 from zoo.layers.normalization import BatchNorm, Norm
 
@@ -68,9 +68,9 @@ class DenseBlock(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """(N, H, W, C) → (N, H, W, C + count · growth)."""
-        whole(self.count, "count")
-        whole(self.growth, "growth")
-        whole(self.bottleneck, "bottleneck", minimum=0)
+        integer("count", self.count)
+        integer("growth", self.growth)
+        integer("bottleneck", self.bottleneck, 0)
         for index in range(self.count):
             layer = DenseLayer(
                 self.growth,

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from zoo.layers.arithmetic import Padding, Sizes, padding_pairs, per_axis, whole
-from zoo.layers.convolution import convolution
+from convzoo.checks import integer
+from zoo.layers.arithmetic import Padding, Sizes, padding_pairs, per_axis
+from zoo.layers.convolutions import convolution
 from zoo.layers.max_pooling import largest
 
 
@@ -218,7 +219,7 @@ def blur_pool(x: jax.Array, window: int = 3, strides: Sizes = 2) -> jax.Array:
 
     Reference: Zhang, 2019, arXiv:1904.11486.
     """
-    whole(window, "window")
+    integer("window", window)
     low, high = (window - 1) // 2, window // 2
     if x.ndim != 4 or min(x.shape[1:3]) <= high:
         raise ValueError(f"an input of shape {x.shape}: a blur of {window} expects (N, H, W, C) of more than {high} px")
@@ -262,7 +263,7 @@ def translation_tolerance(pool: Callable[[jax.Array], jax.Array], size: int = 24
 
     Reference: Zhang, 2019, arXiv:1904.11486, for the same question about whole networks.
     """
-    whole(size, "size", minimum=4)
+    integer("size", size, 4)
     images = np.zeros((size, size, size, 1), np.float32)
     images[np.arange(size), size // 2, np.arange(size), 0] = 1.0
     positions = slice(size // 4, size - size // 4)

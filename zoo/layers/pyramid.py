@@ -2,7 +2,7 @@
 
 import jax
 
-from zoo.layers.arithmetic import whole
+from convzoo.checks import integer
 from zoo.layers.pooling import blur_pool
 
 
@@ -28,7 +28,7 @@ def image_pyramid(x: jax.Array, levels: int, window: int = 5) -> tuple[jax.Array
 
     Reference: Burt & Adelson, 1983, doi:10.1109/TCOM.1983.1095851.
     """
-    whole(levels, "levels")
+    integer("levels", levels)
     pyramid = [x]
     for level in range(1, levels):
         if x.ndim == 4 and min(pyramid[-1].shape[1:3]) <= window // 2:
@@ -57,7 +57,7 @@ def space_to_depth(x: jax.Array, block: int = 2) -> jax.Array:
       >>> space_to_depth(jax.numpy.ones((4, 4, 1))).shape
       (2, 2, 4)
     """
-    whole(block, "block")
+    integer("block", block)
     if x.ndim < 3 or x.shape[-3] % block or x.shape[-2] % block:
         raise ValueError(f"an input of shape {x.shape}: expected (..., H, W, C) with H and W multiples of {block}")
     *batch, height, width, channels = x.shape
@@ -82,7 +82,7 @@ def depth_to_space(x: jax.Array, block: int = 2) -> jax.Array:
       >>> depth_to_space(jax.numpy.ones((2, 2, 4))).shape
       (4, 4, 1)
     """
-    whole(block, "block")
+    integer("block", block)
     if x.ndim < 3 or x.shape[-1] % block**2:
         raise ValueError(f"an input of shape {x.shape}: expected (..., H, W, C) with C a multiple of {block**2}")
     *batch, height, width, channels = x.shape

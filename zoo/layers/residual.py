@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.layers.composite import Activation, ConvNorm
-from zoo.layers.convolution import Conv
+from zoo.layers.convolutions import Conv
 from zoo.layers.normalization import BatchNorm, Norm
 
 Shortcut = Literal["projection", "pad"]

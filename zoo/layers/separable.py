@@ -6,8 +6,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.layers.arithmetic import Padding, Sizes, padding_pairs, per_axis, whole
-from zoo.layers.convolution import Conv, PointwiseConv, Weighted, convolution, kernel_sizes
+from convzoo.checks import integer
+from zoo.layers.arithmetic import Padding, Sizes, padding_pairs, per_axis
+from zoo.layers.convolutions import Conv, PointwiseConv, Weighted, convolution, kernel_sizes
 
 
 class DepthwiseConv(Weighted):
@@ -38,7 +39,7 @@ class DepthwiseConv(Weighted):
     def __call__(self, x: jax.Array) -> jax.Array:
         """(*batch, *spatial, C) → (*batch, *output sizes, C · multiplier)."""
         kernel_size = kernel_sizes(x, self.kernel_size)
-        multiplier = whole(self.multiplier, "multiplier")
+        multiplier = integer("multiplier", self.multiplier)
         channels = x.shape[-1]
         return self._weigh(
             x,
@@ -188,7 +189,7 @@ def separable_factors(kernel: jax.Array, rank: int = 1) -> Factors:
     if kernel.dtype.itemsize < 4:
         kernel = kernel.astype(jnp.float32)  # there is no decomposition in half precision
     limit = min(kernel.shape[:2])
-    if whole(rank, "rank") > limit:
+    if integer("rank", rank) > limit:
         raise ValueError(f"rank={rank!r}: a {kernel.shape[0]}×{kernel.shape[1]} kernel has from 1 to {limit}")
     left, sizes, right = jnp.linalg.svd(jnp.moveaxis(kernel, (0, 1), (-2, -1)), full_matrices=False)
     scale = jnp.sqrt(sizes[..., :rank])

@@ -7,9 +7,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from convzoo.checks import integer
 from zoo.layers import lowering
-from zoo.layers.arithmetic import Padding, Sizes, extent, padding_pairs, per_axis, whole
-from zoo.layers.convolution import Conv, Weighted, check_groups, kernel_sizes
+from zoo.layers.arithmetic import Padding, Sizes, extent, padding_pairs, per_axis
+from zoo.layers.convolutions import Conv, Weighted, check_groups, kernel_sizes
 
 
 def transposed_convolution(
@@ -123,7 +124,7 @@ class TransposedConv(Weighted):
     def __call__(self, x: jax.Array) -> jax.Array:
         """(*batch, *spatial, C_in) → (*batch, *output sizes, features)."""
         kernel_size = kernel_sizes(x, self.kernel_size)
-        whole(self.features, "features")
+        integer("features", self.features)
         check_groups(x.shape[-1], self.features, self.groups)
         return self._weigh(
             x,
@@ -192,7 +193,7 @@ def checkerboard(x: jax.Array, period: int = 2) -> jax.Array:
       >>> float(checkerboard(jnp.tile(jnp.eye(2), (2, 2))[..., None])[0])
       1.0
     """
-    whole(period, "period", minimum=2)
+    integer("period", period, 2)
     if x.ndim < 3 or min(x.shape[-3:-1]) < period:
         raise ValueError(f"an input of shape {x.shape}: expected (..., H, W, C) of at least {period} pixels")
     *batch, height, width, channels = x.shape

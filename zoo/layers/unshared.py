@@ -6,8 +6,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.layers.arithmetic import Padding, Sizes, whole
-from zoo.layers.convolution import Weighted, geometry, kernel_sizes
+from convzoo.checks import integer
+from zoo.layers.arithmetic import Padding, Sizes
+from zoo.layers.convolutions import Weighted, geometry, kernel_sizes
 from zoo.layers.forms import windows
 
 
@@ -91,7 +92,7 @@ class UnsharedConv(Weighted):
     def __call__(self, x: jax.Array) -> jax.Array:
         """(*batch, *spatial, C_in) → (*batch, *output sizes, features)."""
         kernel_size = kernel_sizes(x, self.kernel_size)
-        whole(self.features, "features")
+        integer("features", self.features)
         rank = len(kernel_size)
         *_, sizes = geometry(x.shape[-rank - 1 : -1], kernel_size, self.strides, self.padding, self.dilation)
         return self._weigh(

@@ -11,8 +11,8 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from zoo import catalog
-from zoo.weights.names import names
-from zoo.weights.names.table import Flattened, Name, Pointwise
+from zoo.weights.torch_names import names
+from zoo.weights.torch_names.table import Flattened, Name, Pointwise
 
 LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 

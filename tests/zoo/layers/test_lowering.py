@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from convzoo.jaxprs import interpret
 from zoo.layers import Conv, forms, lowering
-from zoo.walk import walk
 
 # image, kernel, strides, padding, dilation, groups
 CONVOLUTIONS = {
@@ -119,7 +119,7 @@ def test_bfloat16_adds_up_no_worse_than_the_native_form(name, normal):
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
-def test_walkers_see_one_native_convolution(name):
+def test_an_interpreter_sees_one_native_convolution(name):
     image, kernel, *settings = CONVOLUTIONS[name]
     program = jax.make_jaxpr(lambda x, k: lowering.convolve(x, k, *settings))(jnp.ones(image), jnp.ones(kernel))
     seen = []
@@ -128,7 +128,7 @@ def test_walkers_see_one_native_convolution(name):
         seen.append(equation.primitive.name)
         return [None] * len(equation.outvars)
 
-    walk(program, [None, None], note)
+    interpret(program, [None, None], note)
     assert [name for name in seen if name != "platform_index"] == ["conv_general_dilated"]
 
 

@@ -1,0 +1,113 @@
+"""A model as functions: variables from a key, logits from images."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
+
+from convzoo.checks import is_integer
+
+
+def init(
+    model: nn.Module, key: jax.Array, input_shape: tuple[int, int, int], dtype: Any = jnp.float32
+) -> dict[str, Any]:
+    """Make a model's variables.
+
+    Args:
+      model: a module of this zoo's signature, `(images, train=False) -> logits`.
+      key: from `jax.random.key`.
+      input_shape: (H, W, C) of one image.
+      dtype: type of the images.
+
+    Returns:
+      `{"params": ..., "batch_stats": ...}`, nested plain dicts of arrays; `batch_stats` only where there are any.
+
+    Raises:
+      ValueError: a shape that is not (H, W, C), or that the model cannot take.
+
+    Example:
+      >>> import zoo
+      >>> variables = init(zoo.create("lenet5"), jax.random.key(0), (32, 32, 1))
+      >>> variables["params"]["head"]["kernel"].shape
+      (84, 10)
+    """
+    return _init(model, key, image_shape(input_shape), jnp.dtype(dtype))
+
+
+def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
+    """The shape of one image, checked.
+
+    Raises:
+      ValueError: anything but three positive integers.
+
+    Example:
+      >>> image_shape([32, 32, 3])
+      (32, 32, 3)
+    """
+    if not isinstance(shape, Sequence) or len(shape) != 3 or not all(is_integer(size, 1) for size in shape):
+        raise ValueError(f"input_shape={shape!r}: expected (height, width, channels), such as (224, 224, 3)")
+    height, width, channels = map(int, shape)
+    return height, width, channels
+
+
+@functools.lru_cache(maxsize=64)
+def variable_shapes(model: nn.Module, input_shape: tuple[int, int, int]) -> dict[tuple[str, ...], tuple[int, ...]]:
+    """{path: shape} of a model's variables, from shapes alone; a path starts with the collection.
+
+    Example:
+      >>> import zoo
+      >>> variable_shapes(zoo.create("lenet5"), (32, 32, 1))["params", "head", "kernel"]
+      (84, 10)
+    """
+    image = jax.ShapeDtypeStruct((1, *image_shape(input_shape)), jnp.float32)
+    found = jax.eval_shape(model.init, jax.random.key(0), image)
+    kept = {kind: found[kind] for kind in ("params", "batch_stats") if kind in found}
+    return {path: leaf.shape for path, leaf in flatten_dict(kept).items()}
+
+
+@functools.partial(jax.jit, static_argnames=("model", "shape", "dtype"))
+def _init(model, key, shape, dtype):
+    variables = model.init(key, jnp.zeros((1, *shape), dtype))
+    return {kind: variables[kind] for kind in ("params", "batch_stats") if kind in variables}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Logits:
+    """The static part of a logits function; equal parts are equal, so jit compiles them once."""
+
+    model: nn.Module
+    preprocess: Callable[[jax.Array], jax.Array] | None
+
+    def __call__(self, variables: Any, images: jax.Array) -> jax.Array:
+        return self.model.apply(variables, images if self.preprocess is None else self.preprocess(images))  # type: ignore[return-value]
+
+
+def logits_fn(
+    model: nn.Module, variables: Any, preprocess: Callable[[jax.Array], jax.Array] | None = None
+) -> Callable[[jax.Array], jax.Array]:
+    """A model with its variables as one function of images.
+
+    The variables are leaves of the function (a `jax.tree_util.Partial`), so a jitted function that
+    takes it as an argument gets them as arguments of the program, not as constants inside it.
+
+    Args:
+      model: a module of this zoo's signature.
+      variables: its variables.
+      preprocess: normalization of images in [0, 1]; None: none.
+
+    Returns:
+      `images -> logits`, for (N, H, W, C) images in [0, 1].
+
+    Example:
+      >>> import zoo
+      >>> model = zoo.create("lenet5")
+      >>> function = logits_fn(model, zoo.init(model, jax.random.key(0), (32, 32, 1)))
+      >>> function(jnp.zeros((4, 32, 32, 1))).shape
+      (4, 10)
+    """
+    return jax.tree_util.Partial(_Logits(model, preprocess), variables)
