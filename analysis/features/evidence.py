@@ -133,7 +133,7 @@ def variation_at_equal_activation(
       >>> import jax.numpy as jnp
       >>> model, images = nn.Conv(1, (1, 1)), jnp.full((1, 4, 4, 1), 0.6)
       >>> variables = {"params": {"kernel": jnp.ones((1, 1, 1, 1)), "bias": jnp.zeros(1)}}
-      >>> result = variation_at_equal_activation(model, variables, images, None, [0], key=jax.random.key(0), steps=9)
+      >>> result = variation_at_equal_activation(model, variables, images, None, [0], key=jax.random.key(0), steps=4)
       >>> round(result["data"].level.item(), 3), result["data"].pixels.item()
       (0.6, 0.0)
     """

@@ -108,7 +108,7 @@ def learn_denoiser(
 
     Example:
       >>> images = jnp.full((4, 6, 6, 1), 0.5)
-      >>> denoise = learn_denoiser(images, jax.random.key(0), steps=20, denoiser=Denoiser(features=4, depth=2))
+      >>> denoise = learn_denoiser(images, jax.random.key(0), steps=2, denoiser=Denoiser(features=4, depth=2))
       >>> denoise(images).shape
       (4, 6, 6, 1)
     """

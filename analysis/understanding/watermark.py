@@ -70,16 +70,17 @@ def experiment(model: str = "gap_net", epochs: int = 4, images: int = 30) -> Exp
 
 def _run(model: str, epochs: int, images: int, lab: Lab, seeds: Sequence[int]) -> Result:
     names = {mark: "scenes" if mark == "none" else f"scenes:{mark}" for mark in MARKS.values()}
+    # No augmentation: shifted images would cut the mark off.
+    settings = {"epochs": epochs, "size": SIDE, "augment": ()}
+    trained = {
+        seed: {name: lab.fit(name, model, names[mark], seed=seed, **settings) for name, mark in MARKS.items()}
+        for seed in seeds
+    }
     tests = {mark: lab.load(name, SIDE).test for mark, name in names.items()}
     marked, plain = tests["class"], tests["none"]
     chosen = np.flatnonzero(marked.extra["mask"].any((1, 2)))[:images]
     trials = []
-    for seed in seeds:
-        # No augmentation: shifted images would cut the mark off.
-        networks = {
-            name: lab.fit(name, model, names[mark], seed=seed, epochs=epochs, size=SIDE, augment=())
-            for name, mark in MARKS.items()
-        }
+    for seed, networks in trained.items():
         findings = study(
             networks,
             marked.images[chosen],
@@ -111,17 +112,20 @@ def result(trials: Sequence[Trial], images: np.ndarray) -> Result:
       trials: one a seed; of the networks, the memorising one first, then the honest one, then the remedied one.
       images: (N, H, W, C) on which they were examined.
     """
-    claims = [_told(trials), _elsewhere(trials), _attacks(trials)]
-    if len(trials[0].findings) > 2:
-        claims.append(_remedy(trials))
     return Result(
         seeds=tuple(trial.seed for trial in trials),
-        claims=tuple(claims),
+        claims=claims(trials),
         table=tables.networks(trials, EPSILON),
         picture=tables.picture(trials[0].findings, images),
         caption=CAPTION,
         details=tables.details(trials),
     )
+
+
+def claims(trials: Sequence[Trial]) -> tuple[Claim, ...]:
+    """The claims with their verdicts; the last one only where there is a third network, the remedied one."""
+    remedy = [_remedy] if len(trials[0].findings) > 2 else []
+    return tuple(claim(trials) for claim in (_told, _elsewhere, _attacks, *remedy))
 
 
 def _told(trials: Sequence[Trial]) -> Claim:

@@ -115,7 +115,7 @@ def test_a_layer_of_zeros_is_dead_altogether():
     ("kernel", "message"),
     [
         (np.ones((3, 3, 2)), r"kernel of shape \(3, 3, 2\): expected \(k_h, k_w, C_in, F\)"),
-        (np.ones((3, 3, 1, 0)), "none of them zero"),
+        (np.ones((3, 3, 1, 0)), "all positive"),
         (np.full((3, 3, 1, 1), np.nan), "not finite"),
     ],
 )

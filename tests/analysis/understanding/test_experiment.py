@@ -1,4 +1,6 @@
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,3 +82,13 @@ def test_the_command_lists_and_refuses(tmp_path, capsys):
     assert main(["experiment", "watermark"]) == 2
     assert "--out DIR" in capsys.readouterr().err
     assert not [*tmp_path.iterdir()]
+
+
+def test_the_document_is_what_the_writer_writes():
+    path = Path(__file__).parents[3] / "docs" / "watermark.md"
+    text = path.read_text()
+    command, minutes, seconds = re.search(r"Made by `(.*)`, .* in (\d+) min (\d+) s\.", text).groups()
+    result = Result.load(path.with_suffix(".json"))
+    assert (
+        markdown(EXPERIMENTS["watermark"], result, "watermark.png", command, 60 * int(minutes) + int(seconds)) == text
+    )

@@ -64,21 +64,21 @@ def test_the_page_says_what_was_measured(findings, trials, scene, tmp_path):
             assert len({line.count("|") for line in lines}) == 1, "all rows have the same cells"
 
 
-def test_the_claims_follow_the_findings(findings, trials, scene):
-    told, elsewhere, _ = watermark.result(trials, scene[0]).claims
+def test_the_claims_follow_the_findings(findings, trials):
+    told, elsewhere, _ = watermark.claims(trials)
     assert (told.verdict, elsewhere.verdict) == ("holds", "holds")
     swapped = {"marked": findings["honest"], "honest": findings["marked"]}
-    told, elsewhere, _ = watermark.result([Trial(0, trials[0].accuracy, swapped)], scene[0]).claims
+    told, elsewhere, _ = watermark.claims([Trial(0, trials[0].accuracy, swapped)])
     assert (told.verdict, elsewhere.verdict) == ("does not hold here", "holds")
     half = [trials[0], Trial(1, trials[0].accuracy, swapped)]
-    assert watermark.result(half, scene[0]).claims[0].verdict == "does not hold here"
+    assert watermark.claims(half)[0].verdict == "does not hold here"
 
 
-def test_a_remedy_is_honest_and_loses_no_accuracy(findings, scene):
+def test_a_remedy_is_honest_and_loses_no_accuracy(findings):
     def remedy(cured, plain):
         three = {**findings, "remedied": findings["honest" if cured else "marked"]}
         accuracy = {name: {"mark class": 0.9, "mark none": plain} for name in three}
-        return watermark.result([Trial(0, accuracy, three)], scene[0]).claims[-1]
+        return watermark.claims([Trial(0, accuracy, three)])[-1]
 
     assert remedy(cured=True, plain=0.88).verdict == "holds"
     assert remedy(cured=True, plain=0.5).verdict == "does not hold here"
@@ -86,17 +86,15 @@ def test_a_remedy_is_honest_and_loses_no_accuracy(findings, scene):
     assert "by at most 2.0 percentage points" in remedy(cured=True, plain=0.88).measured
 
 
-def test_prediction_of_attacks(findings, trials, scene):
+def test_prediction_of_attacks(findings, trials):
     contrast = np.array([0.5, 0.1, -0.4, -0.9])
     assert watermark_study.predicts_attack(contrast, np.array([-2, -1, 1, 2])) == (1.0, -1.0)
     assert watermark_study.predicts_attack(contrast, np.array([3, 1, -1, -2])) == (0.0, 1.0)
     assert np.isnan(watermark_study.predicts_attack(contrast, np.array([3, 1, 2, 4]))[0])
     surely = {name: one._replace(prediction=(0.9, -0.5)) for name, one in findings.items()}
-    assert watermark.result([Trial(0, trials[0].accuracy, surely)], scene[0]).claims[2].verdict == "holds"
+    assert watermark.claims([Trial(0, trials[0].accuracy, surely)])[2].verdict == "holds"
     undefined = {name: one._replace(prediction=(np.nan, 0.0)) for name, one in findings.items()}
-    assert (
-        watermark.result([Trial(0, trials[0].accuracy, undefined)], scene[0]).claims[2].verdict == "does not hold here"
-    )
+    assert watermark.claims([Trial(0, trials[0].accuracy, undefined)])[2].verdict == "does not hold here"
 
 
 def test_all_methods_have_a_short_name():
