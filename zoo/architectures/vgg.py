@@ -11,7 +11,7 @@ import jax
 
 from zoo.layers.composite import Activation, ConvNorm
 from zoo.layers.convolutions import dense_over
-from zoo.layers.lowering import apart
+from zoo.layers.cpu.barrier import apart
 from zoo.layers.normalization import BatchNorm, NoNorm, Norm
 from zoo.layers.pooling import adaptive_avg_pool, flatten, max_pool
 from zoo.layers.residual import Stage

@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from convzoo.checks import integer
-from zoo.layers import lowering
 from zoo.layers.arithmetic import Padding, Sizes, extent, padding_pairs, per_axis
+from zoo.layers.cpu import dispatch
+from zoo.layers.native import Settings
 
 
 def convolution(
@@ -56,7 +57,7 @@ def convolution(
             f"but the images have {x.shape[-1]}"
         )
     strides, pairs, dilation, _ = geometry(x.shape[1:-1], kernel.shape[:-2], strides, padding, dilation)
-    return lowering.convolve(x, kernel, strides, pairs, dilation, groups)
+    return dispatch.convolve(x, kernel, Settings(strides, pairs, dilation, groups))
 
 
 class Geometry(NamedTuple):

@@ -15,7 +15,7 @@ from jax import lax
 from convzoo.checks import integer
 from zoo.layers.arithmetic import Padding, Sizes, padding_pairs, per_axis
 from zoo.layers.convolutions import convolution
-from zoo.layers.max_pooling import largest
+from zoo.layers.cpu.max_pooling import largest
 
 
 class _Windows(NamedTuple):

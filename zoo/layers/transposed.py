@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from convzoo.checks import integer
-from zoo.layers import lowering
 from zoo.layers.arithmetic import Padding, Sizes, extent, padding_pairs, per_axis
 from zoo.layers.convolutions import Conv, Weighted, check_groups, kernel_sizes
+from zoo.layers.cpu import dispatch
+from zoo.layers.native import Settings
 
 
 def transposed_convolution(
@@ -80,7 +81,7 @@ def transposed_convolution(
                 f"sizes={wanted}: a convolution with span {span}, stride {s} and padding {pair} does not map {size} "
                 f"pixels to the {n} of spatial axis {axis}: give {least} to {least + s - 1}"
             )
-    return lowering.convolve_transposed(y, kernel, strides, pairs, dilation, groups, wanted)
+    return dispatch.convolve_transposed(y, kernel, Settings(strides, pairs, dilation, groups), wanted)
 
 
 class TransposedConv(Weighted):

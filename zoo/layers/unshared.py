@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from convzoo.checks import integer
 from zoo.layers.arithmetic import Padding, Sizes
 from zoo.layers.convolutions import Weighted, geometry, kernel_sizes
-from zoo.layers.forms import windows
+from zoo.layers.native import windows
 
 
 def unshared_convolution(

@@ -3,16 +3,16 @@
 import functools
 import itertools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from zoo.layers.forms import Ints, Pairs, windows
+from zoo.layers.native import Ints, Pairs, windows
 
-# Beyond 7×7 the unrolled comparisons take longer to compile than they save.
-MOST_TAPS = 49
+MOST_TAPS = 49  # beyond 7×7 the unrolled comparisons take longer to compile than they save
 
 
 def largest(x: jax.Array, size: Ints, step: Ints, reach: Pairs) -> jax.Array:
@@ -48,15 +48,19 @@ def _reduce_window(x: jax.Array, size: Ints, step: Ints, reach: Pairs) -> jax.Ar
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3))
 def _compared(x: jax.Array, size: Ints, step: Ints, reach: Pairs) -> jax.Array:
-    alone = lambda values, axis, rest: tuple(v if i == axis else rest for i, v in enumerate(values))  # noqa: E731
     for axis in range(len(size)):
-        x = _reduce_window(x, alone(size, axis, 1), alone(step, axis, 1), alone(reach, axis, (0, 0)))
+        x = _reduce_window(x, _along(axis, size, 1), _along(axis, step, 1), _along(axis, reach, (0, 0)))
     return x
+
+
+def _along(axis: int, values: tuple, rest: Any) -> tuple:
+    """The value of one axis, and the same value for the rest."""
+    return tuple(value if index == axis else rest for index, value in enumerate(values))
 
 
 @_compared.defjvp
 def _tangent(size: Ints, step: Ints, reach: Pairs, primals, tangents):
-    """How each window's winner moves: the adjoint of `_credited`, so that its adjoint in turn is that."""
+    """The change of each window's winner: the adjoint of `_credited`, so that its adjoint in turn is that."""
     (x,), (moved,) = primals, tangents
     y = _compared(x, size, step, reach)
     padded = lax.pad(x, _lowest(x.dtype), ((0, 0, 0), *((low, high, 0) for low, high in reach), (0, 0, 0)))

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from convzoo.jaxprs import interpret
-from zoo.layers import Conv, forms, lowering
+from zoo.layers import Conv, native
+from zoo.layers.cpu import dispatch, lines
+from zoo.layers.cpu.barrier import apart
+from zoo.layers.native import Settings
 
 # image, kernel, strides, padding, dilation, groups
 CONVOLUTIONS = {
@@ -47,7 +50,7 @@ TRANSPOSED = {
 @pytest.fixture(autouse=True)
 def _small_outputs_are_many(monkeypatch):
     """So that small images meet every form."""
-    monkeypatch.setattr(lowering, "MANY_NUMBERS", 1 << 13)
+    monkeypatch.setattr(lines, "LEAST_NUMBERS", 1 << 13)
 
 
 def compare(chosen, native, operands):
@@ -59,12 +62,13 @@ def compare(chosen, native, operands):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("case", CONVOLUTIONS.values(), ids=CONVOLUTIONS)
-def test_convolutions_agree_with_the_native_form(case, normal):
-    image, kernel, *settings = case
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_convolutions_agree_with_the_native_form(name, normal):
+    image, kernel, *settings = CONVOLUTIONS[name]
+    settings = Settings(*settings)
     compare(
-        lambda x, k: lowering.convolve(x, k, *settings),
-        lambda x, k: forms.native_form(x, k, *settings),
+        lambda x, k: dispatch.convolve(x, k, settings),
+        lambda x, k: native.convolve(x, k, settings),
         (jnp.asarray(normal(*image)), jnp.asarray(normal(*kernel))),
     )
 
@@ -72,11 +76,12 @@ def test_convolutions_agree_with_the_native_form(case, normal):
 @pytest.mark.parametrize("name", ["few channels", "stem", "many outputs", "patches"])
 def test_forms_by_argument_have_derivatives_of_every_kind(name, normal):
     image, kernel, *settings = CONVOLUTIONS[name]
+    settings = Settings(*settings)
     operands = tuple(jnp.asarray(normal(*shape)) for shape in (image, kernel))
     tangents = tuple(jnp.asarray(normal(*shape)) for shape in (image, kernel))
 
     def all_kinds(convolve):
-        run = lambda *operands: convolve(*operands, *settings)  # noqa: E731
+        run = lambda *operands: convolve(*operands, settings)  # noqa: E731
         gradient = jax.grad(lambda *operands: (run(*operands) ** 2).mean(), argnums=(0, 1))
         return {
             "forward": jax.jvp(run, operands, tangents)[1],
@@ -86,19 +91,20 @@ def test_forms_by_argument_have_derivatives_of_every_kind(name, normal):
         }
 
     chex.assert_trees_all_close(
-        jax.jit(all_kinds, static_argnums=0)(lowering.convolve),
-        jax.jit(all_kinds, static_argnums=0)(forms.native_form),
+        jax.jit(all_kinds, static_argnums=0)(dispatch.convolve),
+        jax.jit(all_kinds, static_argnums=0)(native.convolve),
         rtol=1e-3,
         atol=1e-4,
     )
 
 
-@pytest.mark.parametrize("case", TRANSPOSED.values(), ids=TRANSPOSED)
-def test_transposed_convolutions_agree_with_the_native_form(case, normal):
-    image, kernel, *settings = case
+@pytest.mark.parametrize("name", TRANSPOSED)
+def test_transposed_convolutions_agree_with_the_native_form(name, normal):
+    image, kernel, *settings, sizes = TRANSPOSED[name]
+    settings = Settings(*settings)
     compare(
-        lambda y, k: lowering.convolve_transposed(y, k, *settings),
-        lambda y, k: forms.native_transposed(y, k, *settings),
+        lambda y, k: dispatch.convolve_transposed(y, k, settings, sizes),
+        lambda y, k: native.convolve_transposed(y, k, settings, sizes),
         (jnp.asarray(normal(*image)), jnp.asarray(normal(*kernel))),
     )
 
@@ -106,22 +112,24 @@ def test_transposed_convolutions_agree_with_the_native_form(case, normal):
 @pytest.mark.parametrize("name", ["1x1", "depthwise 5x5 stride 2", "grouped"])
 def test_bfloat16_adds_up_no_worse_than_the_native_form(name, normal):
     image, kernel, *settings = CONVOLUTIONS[name]
+    settings = Settings(*settings)
     x, k = (jnp.asarray(normal(*shape), jnp.bfloat16) for shape in (image, kernel))
-    exact = forms.native_form(x.astype(jnp.float32), k.astype(jnp.float32), *settings)
+    exact = native.convolve(x.astype(jnp.float32), k.astype(jnp.float32), settings)
     error = {}
-    for form in (lowering.convolve, forms.native_form):
-        y = jax.jit(lambda x, k, form=form: form(x, k, *settings))(x, k)
+    for form in (dispatch.convolve, native.convolve):
+        y = jax.jit(lambda x, k, form=form: form(x, k, settings))(x, k)
         assert y.dtype == jnp.bfloat16
         error[form] = float(jnp.abs(y.astype(jnp.float32) - exact).max())
-    assert error[lowering.convolve] <= 1.01 * error[forms.native_form]
-    grads = jax.jit(jax.grad(lambda x, k: lowering.convolve(x, k, *settings).sum().astype(jnp.float32), (0, 1)))(x, k)
+    assert error[dispatch.convolve] <= 1.01 * error[native.convolve]
+    grads = jax.jit(jax.grad(lambda x, k: dispatch.convolve(x, k, settings).sum().astype(jnp.float32), (0, 1)))(x, k)
     assert {g.dtype for g in grads} == {jnp.dtype(jnp.bfloat16)}
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_an_interpreter_sees_one_native_convolution(name):
     image, kernel, *settings = CONVOLUTIONS[name]
-    program = jax.make_jaxpr(lambda x, k: lowering.convolve(x, k, *settings))(jnp.ones(image), jnp.ones(kernel))
+    settings = Settings(*settings)
+    program = jax.make_jaxpr(lambda x, k: dispatch.convolve(x, k, settings))(jnp.ones(image), jnp.ones(kernel))
     seen = []
 
     def note(equation, values, path):
@@ -150,33 +158,35 @@ def test_forward_mode_where_there_is_no_gradient_by_hand(normal):
     for name in ("1x1", "grouped"):
         image, kernel, *settings = CONVOLUTIONS[name]
         x, k = jnp.asarray(normal(*image)), jnp.asarray(normal(*kernel))
-        y, tangent = jax.jvp(jax.jit(lambda x, s=settings, k=k: lowering.convolve(x, k, *s)), (x,), (x,))
+        y, tangent = jax.jvp(jax.jit(lambda x, s=Settings(*settings), k=k: dispatch.convolve(x, k, s)), (x,), (x,))
         np.testing.assert_allclose(y, tangent, rtol=1e-5, atol=1e-5)
 
 
 def test_forward_over_reverse_through_a_gradient_by_hand(normal):
     """The Hessian of a quadratic in a linear map, against that of the native form."""
     image, kernel, *settings = CONVOLUTIONS["depthwise"]
+    settings = Settings(*settings)
     x, k = jnp.asarray(normal(*image)), jnp.asarray(normal(*kernel))
 
     def product(form):
-        loss = lambda x: (form(x, k, *settings) ** 3).sum()  # noqa: E731
+        loss = lambda x: (form(x, k, settings) ** 3).sum()  # noqa: E731
         return jax.jit(lambda x: jax.jvp(jax.grad(loss), (x,), (x,))[1])(x)
 
-    np.testing.assert_allclose(product(lowering.convolve), product(forms.native_form), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(product(dispatch.convolve), product(native.convolve), rtol=1e-3, atol=1e-3)
 
 
 def test_batches_of_kernels(normal):
     image, kernel, *settings = CONVOLUTIONS["depthwise"]
+    settings = Settings(*settings)
     x, kernels = jnp.asarray(normal(*image)), jnp.asarray(normal(2, *kernel))
-    each = jax.jit(jax.vmap(jax.grad(lambda k: (lowering.convolve(x, k, *settings) ** 2).sum())))(kernels)
-    alone = jax.grad(lambda k: (forms.native_form(x, k, *settings) ** 2).sum())(kernels[1])
+    each = jax.jit(jax.vmap(jax.grad(lambda k: (dispatch.convolve(x, k, settings) ** 2).sum())))(kernels)
+    alone = jax.grad(lambda k: (native.convolve(x, k, settings) ** 2).sum())(kernels[1])
     np.testing.assert_allclose(each[1], alone, rtol=1e-4, atol=1e-3)
 
 
 def test_numbers_set_apart_are_the_same_numbers():
     x = jnp.array([-0.0, 1.5, jnp.inf, -jnp.inf, jnp.nan])
-    y, pull = jax.vjp(jax.jit(lowering.apart), x)
+    y, pull = jax.vjp(jax.jit(apart), x)
     np.testing.assert_array_equal(np.signbit(y), np.signbit(x))
     np.testing.assert_array_equal(y, x)
     np.testing.assert_array_equal(pull(jnp.arange(5.0))[0][:4], jnp.arange(4.0))
