@@ -8,9 +8,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("convzoo", "zoo", "train", "analysis")
-PENDING = set((ROOT / "tests" / "language_pending.txt").read_text().split())
-"""Files that are still to be rewritten: they leave the list with the change that mends them."""
-
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "colab").glob("*.py")])
 
@@ -79,11 +76,4 @@ def faults(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", [*SOURCES, *DOCUMENTS], ids=relative)
 def test_plain_english(path):
-    if relative(path) in PENDING:
-        assert faults(path), f"{relative(path)} is mended: take it out of tests/language_pending.txt"
-    else:
-        assert not faults(path), "\n".join(f"{relative(path)}:{fault}" for fault in faults(path))
-
-
-def test_pending_files_exist():
-    assert all((ROOT / name).exists() for name in PENDING)
+    assert not faults(path), "\n".join(f"{relative(path)}:{fault}" for fault in faults(path))

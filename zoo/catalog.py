@@ -62,7 +62,7 @@ CATALOG = _collect({family: import_module(f"zoo.architectures.{family}").VARIANT
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """The catalogued names that match a glob, sorted with numbers in their order.
+    """List the catalogued names that match a glob, in natural order.
 
     Args:
       pattern: a shell pattern, such as `"resnet*"`.
@@ -83,7 +83,7 @@ def _natural(name: str) -> list[tuple[bool, int, str]]:
 
 
 def variant(name: str) -> Variant:
-    """The catalogue's entry for a name.
+    """Look up the catalogue's entry for a name.
 
     Raises:
       ValueError: an unknown name; the message holds the nearest known ones.
@@ -138,10 +138,10 @@ def create(name: str, **fields) -> nn.Module:
       100
     """
     entry = variant(name)
-    known = [f.name for f in dataclasses.fields(entry.build) if f.name not in ("parent", "name")]  # type: ignore[arg-type]
+    names = [f.name for f in dataclasses.fields(entry.build) if f.name not in ("parent", "name")]  # type: ignore[arg-type]
     for field, value in fields.items():
-        if field not in known:
-            raise ValueError(f"{name} has no field {field!r}{did_you_mean(field, known)}; it has {', '.join(known)}")
+        if field not in names:
+            raise ValueError(f"{name} has no field {field!r}{did_you_mean(field, names)}; it has {', '.join(names)}")
         try:
             hash(value)
         except TypeError:
@@ -156,7 +156,7 @@ def create(name: str, **fields) -> nn.Module:
 
 
 def find(model: nn.Module) -> tuple[str, Variant | None]:
-    """The catalogue's name and entry for a module: equal in all fields, else of the same class, else none."""
+    """Find the catalogue's name and entry for a module: equal in all fields, else of the same class, else none."""
     for name, entry in CATALOG.items():
         if isinstance(model, entry.build) and model == create(name):  # type: ignore[arg-type]
             return name, entry
@@ -165,6 +165,6 @@ def find(model: nn.Module) -> tuple[str, Variant | None]:
 
 
 def input_shape(model: nn.Module) -> tuple[int, int, int]:
-    """(H, W, C) that a module was designed for: what the catalogue says of it or its class, else 224×224×3."""
+    """(H, W, C) that a module was designed for: the catalogue's for it or its class, else 224×224×3."""
     entry = find(model)[1]
     return entry.input_shape if entry else (224, 224, 3)

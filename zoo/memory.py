@@ -1,4 +1,4 @@
-"""The memory of a process on CPU: kept from one computation to the next, instead of begged anew each time.
+"""Process memory on CPU: kept from one computation to the next instead of being requested each time.
 
 XLA on CPU allocates what a program needs for its intermediate results in one piece, at every call. The C library of
 Linux takes so large a piece from the system and gives it back, and the system hands it out page by page, each

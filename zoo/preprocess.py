@@ -1,4 +1,4 @@
-"""What stands between an image in [0, 1] and the numbers a network was trained on."""
+"""Preprocessing: images in [0, 1] to the numbers that a network was trained on."""
 
 import dataclasses
 
@@ -52,7 +52,7 @@ class Preprocess:
         return (images - mean.astype(images.dtype)) / std.astype(images.dtype)
 
     def resize(self, images: jax.Array) -> jax.Array:
-        """(N, H, W, C) images at this preprocessing's size, antialiased where they shrink."""
+        """Resize (N, H, W, C) images to this preprocessing's size, with antialiasing where they shrink."""
         height, width = images.shape[1:3]
         if self.shorter_side is None:
             size = self.size

@@ -1,4 +1,4 @@
-"""How much of the image a value depends on: the theoretical receptive field, followed through a program.
+"""Theoretical receptive fields, propagated through a traced program.
 
 Reference: Araujo, Norris & Sim, 2019, doi:10.23915/distill.00021.
 """
@@ -13,7 +13,7 @@ from zoo.layers.arithmetic import extent
 
 
 class Reach(NamedTuple):
-    """What one element of an array sees of an image.
+    """The part of an image that one element of an array depends on.
 
     Attributes:
       axes: which axis of the array runs along the image's height and width; None: none does.
@@ -58,7 +58,7 @@ def _move(reach: Reach, where) -> Reach:
 
 
 def _collapse(reach: Reach, axes: Sequence[int]) -> Reach:
-    """All elements along `axes` enter each output: the image's extent along them is seen whole."""
+    """All elements along `axes` enter each output: they depend on the whole image along them."""
     size = tuple(math.inf if axis in axes else have for axis, have in zip(reach.axes, reach.size, strict=True))
     left = tuple(None if axis in axes else axis for axis in reach.axes)
     return Reach(left, size, reach.jump)  # type: ignore[arg-type]
@@ -106,7 +106,7 @@ def _aligned(before: tuple[int, ...], after: tuple[int, ...], axes: Sequence[int
 
 
 def gated(values: Sequence[Reach | None]) -> list[Reach | None]:
-    """The factors of a product that count: those along the image, and gates, one number a channel, only among gates.
+    """Select the factors of a product that count; gates, one number for each channel, count only among gates.
 
     The literature's receptive field is that of the convolutional path. With a squeeze-excite gate on
     the way it would be the whole image, in every such network from the first block on.
@@ -120,7 +120,7 @@ def _product(equation, values) -> Reach:
 
 
 def _gather(equation, values) -> Reach:
-    """Planes read along one axis, as in resampling: between two neighbours, so that one more is seen."""
+    """Planes read along one axis, as in resampling: an output lies between two neighbours and depends on both."""
     reach, indices = values
     numbers, before, after = (
         equation.params["dimension_numbers"],

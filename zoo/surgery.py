@@ -1,6 +1,6 @@
 """Changing a model and its variables together: pure functions `(model, variables) -> (model, variables)`.
 
-What a change does to the variables is read off the shapes of the model before and after it, traced
+The effect of a change on the variables follows from the shapes of the model before and after it, traced
 without computing anything; no function here knows an architecture.
 """
 
@@ -28,7 +28,7 @@ Shape = tuple[int, int, int]
 def with_head(
     model: nn.Module, variables: Variables, num_classes: int, key: jax.Array, input_shape: Shape | None = None
 ) -> tuple[nn.Module, Variables]:
-    """Another number of classes, with fresh weights for whatever depends on it: the head, auxiliary heads.
+    """Change the number of classes, with fresh weights for what depends on it: the head, auxiliary heads.
 
     Args:
       model: a module with a field `num_classes`.
@@ -54,26 +54,24 @@ def with_head(
     """
     shape = image_shape(input_shape or catalog.input_shape(model))
     changed = _changed(model, num_classes=integer("num_classes", num_classes, 0))
-    wanted, wider = (
-        variable_shapes(changed, shape),
-        variable_shapes(_changed(model, num_classes=num_classes + 1), shape),
-    )
-    fresh = frozenset(path for path, size in wanted.items() if num_classes and wider.get(path) != size)
-    given = flatten_dict(variables)
-    _refuse_missing(model, wanted.keys() - fresh - given.keys())
-    kept = {path: given[path] for path in wanted if path not in fresh}
+    shapes = variable_shapes(changed, shape)
+    wider = variable_shapes(_changed(model, num_classes=num_classes + 1), shape)
+    fresh = frozenset(path for path, size in shapes.items() if num_classes and wider.get(path) != size)
+    old = flatten_dict(variables)
+    _refuse_missing(model, shapes.keys() - fresh - old.keys())
+    kept = {path: old[path] for path in shapes if path not in fresh}
     return changed, unflatten_dict(kept | _initial(changed, key, shape, fresh))
 
 
 def with_input_channels(
     model: nn.Module, variables: Variables, channels: int, input_shape: Shape | None = None
 ) -> tuple[nn.Module, Variables]:
-    r"""Another number of channels in the images, by dealing the old channels' weights out to the new ones.
+    r"""Change the number of image channels, by repeating or summing the weights of the old channels.
 
     With more channels, new channel j reads what old channel j mod C read, divided by the number of new
     channels that do; with fewer, it reads the sum of what old channels j, j + C', … read. So one channel
-    gets the sum of the weights, and the result equals the old model's on an image whose channels are copies
-    dealt in that order: a grey image, in particular.
+    gets the sum of the weights, and the result equals the old model's on an image whose channels are repeated
+    in that order: a grey image, in particular.
 
     Args:
       model: any module that looks at its images through convolutions or a dense layer.
@@ -96,10 +94,10 @@ def with_input_channels(
       >>> changed["params"]["stem"]["conv"]["kernel"].shape
       (3, 3, 1, 16)
     """
-    height, width, given_channels = image_shape(input_shape or catalog.input_shape(model))
+    height, width, old_channels = image_shape(input_shape or catalog.input_shape(model))
     image_shape((height, width, channels))
-    before = variable_shapes(model, (height, width, given_channels))
-    after = variable_shapes(model, (height, width, given_channels + 1))
+    before = variable_shapes(model, (height, width, old_channels))
+    after = variable_shapes(model, (height, width, old_channels + 1))
     flat = flatten_dict(variables)
     _refuse_missing(model, before.keys() - flat.keys())
     for path, size in before.items():
@@ -107,16 +105,16 @@ def with_input_channels(
             continue
         pixels = after[path][-2] - size[-2]
         inputs = flat[path].shape[-2]
-        if size[-2] != pixels * given_channels or inputs % pixels:
+        if size[-2] != pixels * old_channels or inputs % pixels:
             raise ValueError(
                 f"{'/'.join(path)} has {inputs} inputs, which are not the channels of {pixels} pixel(s) alone: "
                 "give input_shape, or retrain it"
             )
-        flat[path] = _deal(flat[path], inputs // pixels, channels)
+        flat[path] = _spread(flat[path], inputs // pixels, channels)
     return model, unflatten_dict(flat)
 
 
-def _deal(kernel: jax.Array, old: int, new: int) -> jax.Array:
+def _spread(kernel: jax.Array, old: int, new: int) -> jax.Array:
     if new < old:
         share = np.eye(new)[np.arange(old) % new].T
     else:
@@ -124,12 +122,12 @@ def _deal(kernel: jax.Array, old: int, new: int) -> jax.Array:
         share /= share.sum(axis=0)
     *outer, inputs, outputs = kernel.shape
     split = kernel.reshape(*outer, inputs // old, old, outputs)
-    dealt = jnp.einsum("no,...of->...nf", jnp.asarray(share, kernel.dtype), split)
-    return dealt.reshape(*outer, inputs // old * new, outputs)
+    spread = jnp.einsum("no,...of->...nf", jnp.asarray(share, kernel.dtype), split)
+    return spread.reshape(*outer, inputs // old * new, outputs)
 
 
 def dense_to_conv(model: nn.Module, variables: Variables) -> tuple[nn.Module, Variables]:
-    """Dense layers as convolutions, so that a larger image gives a map of predictions.
+    """Convert dense layers to convolutions, so that a larger image gives a map of predictions.
 
     Args:
       model: a module with a field `convolutional`: AlexNet, VGG.
@@ -162,7 +160,7 @@ def dense_to_conv(model: nn.Module, variables: Variables) -> tuple[nn.Module, Va
 
 
 def with_output_stride(model: nn.Module, variables: Variables, output_stride: int) -> tuple[nn.Module, Variables]:
-    """Finer last maps from the same weights: later stages dilate instead of striding.
+    """Make the last maps finer with the same weights: later stages dilate instead of striding.
 
     Args:
       model: a module with a field `output_stride`.
@@ -189,7 +187,7 @@ def with_output_stride(model: nn.Module, variables: Variables, output_stride: in
 
 
 def fold_batch_norm(model: nn.Module, variables: Variables) -> tuple[nn.Module, Variables]:
-    r"""Batch normalization in evaluation as part of the weights before it.
+    r"""Fold batch normalization, as in evaluation, into the weights before it.
 
     Where it alone reads the output of a convolution or dense layer, its scale goes into that kernel and a
     bias is left; elsewhere it becomes a scale and a bias. `model.norm.scaled` names the latter.
@@ -213,13 +211,13 @@ def fold_batch_norm(model: nn.Module, variables: Variables) -> tuple[nn.Module, 
       (['params'], ['bias'])
     """
     shape = catalog.input_shape(model)
-    found = _batch_norms(model, shape)
-    if not found:
+    norms = _batch_norms(model, shape)
+    if not norms:
         return model, variables
     flat = flatten_dict(variables)
     _refuse_missing(model, variable_shapes(model, shape).keys() - flat.keys())
     folded = {path: leaf for path, leaf in flat.items() if path[0] == "params"}
-    for norm, (epsilon, layer) in found.items():
+    for norm, (epsilon, layer) in norms.items():
         scale, bias = folded.pop(("params", *norm, "scale")), folded[("params", *norm, "bias")]
         mean, variance = (flat[("batch_stats", *norm, name)] for name in ("mean", "var"))
         factor = scale * jax.lax.rsqrt(variance + epsilon)
@@ -231,7 +229,7 @@ def fold_batch_norm(model: nn.Module, variables: Variables) -> tuple[nn.Module, 
             if (path := ("params", *layer, name)) in folded:
                 leaf = folded[path]
                 folded[path] = leaf * factor.reshape((1,) * (leaf.ndim - 1) + (-1,))
-    scaled = tuple(sorted("/".join(norm) for norm, (_, layer) in found.items() if layer is None))
+    scaled = tuple(sorted("/".join(norm) for norm, (_, layer) in norms.items() if layer is None))
     changed = _changed(model, norm=FoldedNorm(scaled))
     if strays := variable_shapes(changed, shape).keys() ^ folded.keys():
         raise ValueError(f"{_listed(strays)}: a normalization that the model's norm field does not reach")
@@ -276,8 +274,8 @@ def _initial(model: nn.Module, key: jax.Array, shape: Shape, paths: frozenset[Pa
 def _changed(model: nn.Module, **fields: Any) -> nn.Module:
     for name in fields:
         if not hasattr(model, name):
-            able = [known for known, entry in catalog.CATALOG.items() if hasattr(entry.build, name)]
-            families = sorted({catalog.CATALOG[known].build.__name__ for known in able})
+            able = [other for other, entry in catalog.CATALOG.items() if hasattr(entry.build, name)]
+            families = sorted({catalog.CATALOG[other].build.__name__ for other in able})
             raise ValueError(f"{type(model).__name__} has no field {name!r}: {', '.join(families)} have")
     return model.clone(**fields)
 

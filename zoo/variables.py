@@ -1,4 +1,4 @@
-"""A model as functions: variables from a key, logits from images."""
+"""Variables of a model, and the model as a function of images."""
 
 import dataclasses
 import functools
@@ -40,7 +40,7 @@ def init(
 
 
 def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
-    """The shape of one image, checked.
+    """Check the shape of one image.
 
     Raises:
       ValueError: anything but three positive integers.
@@ -65,8 +65,8 @@ def variable_shapes(model: nn.Module, input_shape: tuple[int, int, int]) -> dict
       (84, 10)
     """
     image = jax.ShapeDtypeStruct((1, *image_shape(input_shape)), jnp.float32)
-    found = jax.eval_shape(model.init, jax.random.key(0), image)
-    kept = {kind: found[kind] for kind in ("params", "batch_stats") if kind in found}
+    shapes = jax.eval_shape(model.init, jax.random.key(0), image)
+    kept = {kind: shapes[kind] for kind in ("params", "batch_stats") if kind in shapes}
     return {path: leaf.shape for path, leaf in flatten_dict(kept).items()}
 
 
@@ -90,7 +90,7 @@ class _Logits:
 def logits_fn(
     model: nn.Module, variables: Any, preprocess: Callable[[jax.Array], jax.Array] | None = None
 ) -> Callable[[jax.Array], jax.Array]:
-    """A model with its variables as one function of images.
+    """Bind a model and its variables to one function of images.
 
     The variables are leaves of the function (a `jax.tree_util.Partial`), so a jitted function that
     takes it as an argument gets them as arguments of the program, not as constants inside it.
@@ -98,7 +98,7 @@ def logits_fn(
     Args:
       model: a module of this zoo's signature.
       variables: its variables.
-      preprocess: normalization of images in [0, 1]; None: none.
+      preprocess: normalization of images in [0, 1]; None: images are passed as they are.
 
     Returns:
       `images -> logits`, for (N, H, W, C) images in [0, 1].

@@ -1,4 +1,4 @@
-"""One catalogued model, as plain data."""
+"""Entries of the catalogue, as plain data."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ import flax.linen as nn
 
 
 class Paper(NamedTuple):
-    """Where a model was described.
+    """The publication that describes a model.
 
     Attributes:
       title: of the paper.
@@ -29,7 +29,7 @@ class Variant(NamedTuple):
     Attributes:
       build: the module class.
       fields: its hyperparameters, as far as they differ from the class's defaults.
-      paper: where it was described.
+      paper: the publication that describes it.
       input_shape: (H, W, C) it was designed for.
       top1: published accuracy in percent, on the data set of its input: ImageNet at 224² and
         above, CIFAR-10 at 32²; None where none was published.

@@ -1,1 +1,1 @@
-"""One family a file: its class, its blocks, and its variants as plain data."""
+"""Model families, one in each file: class, blocks, and variants as plain data."""

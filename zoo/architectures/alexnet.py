@@ -1,4 +1,4 @@
-"""AlexNet, as the paper draws it in two towers and as it is mostly used, in one.
+"""AlexNet: the two towers of the paper, and the single tower in common use.
 
 References: Krizhevsky, Sutskever & Hinton, 2012, NeurIPS 2012; the single tower: Krizhevsky, 2014, arXiv:1404.5997.
 """

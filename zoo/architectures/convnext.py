@@ -1,4 +1,4 @@
-"""ConvNeXt: a residual network brought up to date, one change after another.
+"""ConvNeXt: a residual network modernized with the design choices of vision transformers.
 
 Reference: Liu et al., 2022, arXiv:2201.03545.
 """
@@ -19,7 +19,7 @@ from zoo.variant import Paper, Variant
 
 
 class ConvNeXtBlock(nn.Module):
-    """A depthwise 7×7, normalization, two dense layers at every position, scaled, and a way around them.
+    """A depthwise 7×7, normalization, two dense layers at every position, a scale for each channel, and a shortcut.
 
     Attributes:
       layer_scale: what the scale of each channel of the branch starts from.

@@ -1,4 +1,4 @@
-"""Where is it? A network that averages over space, and yet answers with a position.
+"""Coordinate regression: a network that averages over space and still predicts a position.
 
 Reference: Liu et al., 2018, arXiv:1807.03247.
 """

@@ -1,4 +1,4 @@
-"""Densely connected networks: every layer reads all that came before it at its resolution.
+"""Densely connected networks: every layer reads the outputs of all earlier layers of its resolution.
 
 Reference: Huang et al., 2016, arXiv:1608.06993.
 """

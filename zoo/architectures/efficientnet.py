@@ -1,4 +1,4 @@
-"""EfficientNet: depth, width and resolution grown together; and its successor, with fused blocks early.
+"""EfficientNet: depth, width and resolution scaled together, and EfficientNetV2 with fused early blocks.
 
 References: Tan & Le, 2019, arXiv:1905.11946; Tan & Le, 2021, arXiv:2104.00298.
 """

@@ -1,4 +1,4 @@
-"""Embedding networks: images as points on a sphere, where near means alike.
+"""Embedding networks: images as points on a sphere, similar ones close together.
 
 Reference: Schroff, Kalenichenko & Philbin, 2015, arXiv:1503.03832.
 """

@@ -1,4 +1,4 @@
-"""Fully convolutional networks: a classifier slid over the image, and its coarse answer drawn finely.
+"""Fully convolutional networks: a classifier at every position, and its coarse maps upsampled to the image.
 
 Reference: Long, Shelhamer & Darrell, 2014, arXiv:1411.4038.
 """

@@ -16,7 +16,7 @@ from zoo.variant import Paper, Variant
 
 
 class FPN(DensePrediction):
-    """A top-down path with lateral connections; every level drawn to the finest one, their sum classified.
+    """A top-down path with lateral connections; every level resized to the finest one, and their sum classified.
 
     `features` is the pyramid. The logits are those of the semantic branch of a panoptic FPN: a
     3×3 convolution and bilinear doubling for each halving that a level is coarser than the finest,

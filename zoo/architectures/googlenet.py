@@ -1,4 +1,4 @@
-"""GoogLeNet: kernels of several sizes side by side, and heads half-way that help to train it.
+"""GoogLeNet: kernels of several sizes in parallel, and auxiliary heads for training.
 
 Reference: Szegedy et al., 2014, arXiv:1409.4842.
 """

@@ -1,4 +1,4 @@
-"""Highway networks: layers with a learned gate for how much of their input they let pass.
+"""Highway networks: layers with a learned gate between transformation and identity.
 
 References: Srivastava, Greff & Schmidhuber, 2015, arXiv:1505.00387 and arXiv:1507.06228.
 """

@@ -1,4 +1,4 @@
-"""HRNet: resolutions side by side from beginning to end, which tell each other what they see.
+"""HRNet: parallel resolutions from beginning to end, which exchange information.
 
 References: Wang et al., 2019, arXiv:1908.07919; Sun et al., 2019, arXiv:1902.09212.
 """
@@ -20,7 +20,7 @@ Maps = tuple[jax.Array, ...]
 
 
 class Exchange(nn.Module):
-    """Every resolution becomes the sum of all of them.
+    """The exchange unit: every resolution becomes the sum of all of them.
 
     Coarser maps come by a 1×1 convolution and nearest upsampling, finer ones by strided 3×3
     convolutions, one for each halving; only the last of those changes the width.

@@ -1,4 +1,4 @@
-"""Inception v3 and v4: large kernels factored into small and flat ones, in modules that are plain data.
+"""Inception v3 and v4: large kernels factored into small and asymmetric ones, in modules described by data.
 
 References: Szegedy et al., 2015, arXiv:1512.00567; Szegedy et al., 2016, arXiv:1602.07261.
 """

@@ -1,4 +1,4 @@
-"""LeNet-5, in the form it is taught: every map of C3 sees every map of S2.
+"""LeNet-5 in its textbook form: every map of C3 reads every map of S2.
 
 Reference: LeCun et al., 1998, doi:10.1109/5.726791.
 """

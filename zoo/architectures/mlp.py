@@ -1,4 +1,4 @@
-"""The multilayer perceptron: no weight is shared, so it is the control for what convolution buys.
+"""The multilayer perceptron: no weights are shared, so it is the control for the gain from convolution.
 
 Reference: Rumelhart, Hinton & Williams, 1986, doi:10.1038/323533a0; the widths are those of
 LeNet-300-100, LeCun et al., 1998, doi:10.1109/5.726791.

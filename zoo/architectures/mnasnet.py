@@ -1,4 +1,4 @@
-"""MNASNet: inverted residuals whose sizes were searched for on a phone.
+"""MNASNet: inverted residuals in sizes from an architecture search with latency on a phone.
 
 Reference: Tan et al., 2018, arXiv:1807.11626.
 """

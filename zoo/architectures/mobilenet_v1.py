@@ -1,4 +1,4 @@
-"""MobileNet: depthwise-separable convolutions all the way.
+"""MobileNet: depthwise-separable convolutions throughout.
 
 Reference: Howard et al., 2017, arXiv:1704.04861.
 """

@@ -1,4 +1,4 @@
-"""The Neocognitron: simple cells that compare with templates, complex cells that forgive where.
+"""The Neocognitron: simple cells that match templates, and complex cells that tolerate shifts.
 
 Reference: Fukushima, 1980, doi:10.1007/BF00344251; templates made by hand and a blur for the complex
 cells as in Fukushima, 1988, doi:10.1016/0893-6080(88)90014-7.
@@ -74,7 +74,7 @@ def _unit(templates: np.ndarray) -> np.ndarray:
 
 
 class SimpleCells(nn.Module):
-    r"""Comparison with templates: excitation by the template, divided by inhibition from all that is there.
+    r"""Comparison with templates: excitation by the template, divided by inhibition from the whole window.
 
     .. math:: s = \frac{1}{1 - \theta}\, \varphi\!\left(\frac{1 + \sum_{t,c} a_{t,c} x_{t,c}}
        {1 + \theta\, \sqrt{\sum_{t,c} x_{t,c}^2}} - 1\right)
@@ -113,7 +113,7 @@ class SimpleCells(nn.Module):
 
 
 def complex_cells(x: jax.Array, window: int = 5) -> jax.Array:
-    """Blur, keep every second pixel, saturate: a pattern counts, wherever in the window it is.
+    """Blur, keep every second pixel, saturate: responses that tolerate shifts within the window.
 
     Args:
       x: (N, H, W, C) responses of simple cells, not negative.

@@ -1,4 +1,4 @@
-"""Network in Network: small networks slid over the image, and a mean over space in place of dense layers.
+"""Network in Network: a small network at every position, and a mean over space in place of dense layers.
 
 References: Lin, Chen & Yan, 2013, arXiv:1312.4400; what the mean is good for: Zhou et al., 2015, arXiv:1512.04150.
 """

@@ -1,4 +1,4 @@
-"""Pre-activation residual networks: nothing after the addition, so that every block's sum reaches the end unchanged.
+"""Pre-activation residual networks: nothing after the addition, so that shortcuts run through the whole network.
 
 References: He et al., 2016, arXiv:1603.05027; Zagoruyko & Komodakis, 2016, arXiv:1605.07146.
 """

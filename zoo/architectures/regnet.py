@@ -21,7 +21,7 @@ from zoo.variant import Paper, Variant
 
 
 def stage_widths(depth: int, initial: int, slope: float, step: float, group_width: int) -> list[tuple[int, int, int]]:
-    r"""The stages that the paper's quantized linear rule gives.
+    r"""Compute widths and depths of the stages by the paper's quantized linear rule.
 
     Block j wants the width :math:`w_0 + w_a j`; it gets :math:`w_0 w_m^s` for the nearest integer s,
     rounded to a multiple of 8. Equal widths make a stage, and its width is then rounded to a
@@ -51,7 +51,7 @@ def stage_widths(depth: int, initial: int, slope: float, step: float, group_widt
 
 
 class RegNetBlock(nn.Module):
-    """1×1, grouped 3×3, attention, 1×1, all of one width, and a way around them.
+    """1×1, grouped 3×3, attention, 1×1, all of one width, and a shortcut.
 
     Attributes:
       features: channels inside and at the output.

@@ -1,4 +1,4 @@
-"""ShuffleNet: grouped 1×1 convolutions, with a shuffle so that the groups hear of each other.
+"""ShuffleNet: grouped 1×1 convolutions, and a channel shuffle that mixes the groups.
 
 Reference: Zhang et al., 2017, arXiv:1707.01083.
 """
@@ -19,7 +19,7 @@ from zoo.variant import Paper, Variant
 
 
 class GroupedShuffleUnit(nn.Module):
-    """Grouped 1×1 down to a quarter, shuffle, depthwise 3×3, grouped 1×1 up, and a way around them.
+    """Grouped 1×1 down to a quarter, shuffle, depthwise 3×3, grouped 1×1 up, and a shortcut.
 
     With stride 1 the branch is added to the input; with a larger one it is concatenated to the
     input's 3×3 averages, and makes only the channels that those lack.

@@ -1,4 +1,4 @@
-"""U-Net: down to what is there, and up again to where it is.
+"""U-Net: a contracting path for context and an expanding path for position.
 
 Reference: Ronneberger, Fischer & Brox, 2015, arXiv:1505.04597.
 """
@@ -21,7 +21,7 @@ from zoo.variant import Paper, Variant
 
 
 class UNet(nn.Module):
-    """Stages of two 3×3 convolutions: halving down, doubling up, each joined with its equal on the way down.
+    """Stages of two 3×3 convolutions: halving on the way down, doubling on the way up, concatenated at equal sizes.
 
     Convolutions are padded, so that the logits have the image's size; the paper's are not, and its
     output is smaller than its input. Images are zero-padded below and on the right to where all

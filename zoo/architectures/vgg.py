@@ -1,4 +1,4 @@
-"""VGG: nothing but 3×3 convolutions and 2×2 max pooling, and as deep as that trains.
+"""VGG: deep stacks of 3×3 convolutions and 2×2 max pooling.
 
 Reference: Simonyan & Zisserman, 2014, arXiv:1409.1556.
 """

@@ -1,4 +1,4 @@
-"""Xception: an Inception taken to its end, where every channel has a branch of its own.
+"""Xception: the extreme form of Inception, in which every channel has a branch of its own.
 
 Reference: Chollet, 2016, arXiv:1610.02357.
 """
@@ -51,7 +51,7 @@ class SeparableConvNorm(nn.Module):
 
 
 class XceptionBlock(nn.Module):
-    """Separable convolutions with activations before them, 3×3 max pooling if it strides, and a way around them.
+    """Separable convolutions with activations before them, 3×3 max pooling if it strides, and a shortcut.
 
     Attributes:
       widths: features of each convolution.

@@ -1,4 +1,4 @@
-"""Layers to pick up alone: one kind a file."""
+"""Layers for use on their own, one kind in each file."""
 
 from zoo.layers.arithmetic import output_size, parameter_count, receptive_field
 from zoo.layers.attention import CBAM, SqueezeExcite

@@ -1,4 +1,4 @@
-"""Activations of our own, where automatic differentiation of Flax's keeps too much."""
+"""Activations that need less memory in training than those of Flax."""
 
 import math
 

@@ -48,7 +48,7 @@ def per_axis(value: Sizes, rank: int | None, name: str, minimum: int = 1) -> tup
 
 
 def extent(kernel_size: int, dilation: int = 1) -> int:
-    """What a dilated kernel spans: (k − 1)·d + 1 pixels.
+    """The span of a dilated kernel: (k − 1)·d + 1 pixels.
 
     Example:
       >>> extent(3, dilation=4)

@@ -1,4 +1,4 @@
-"""Attention over channels and over space: features that weigh features."""
+"""Attention over channels and over space."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def _narrow(channels: int, width: int | None, reduction: int) -> int:
 
 
 class SqueezeExcite(nn.Module):
-    r"""Weigh each channel by what the whole image says of it.
+    r"""Weigh each channel by a gate computed from the whole image.
 
     .. math:: y = x \cdot \mathrm{gate}(W_2\, \mathrm{act}(W_1 \bar x + b_1) + b_2)
 
@@ -90,5 +90,5 @@ class CBAM(nn.Module):
         fc2 = PointwiseConv(x.shape[-1], dtype=self.dtype, name="fc2")
         mean, peak = (reduce(x, axis=(-3, -2), keepdims=True) for reduce in (jnp.mean, jnp.max))
         x = x * nn.sigmoid(fc2(self.act(fc1(mean))) + fc2(self.act(fc1(peak))))
-        seen = jnp.concatenate([reduce(x, axis=-1, keepdims=True) for reduce in (jnp.mean, jnp.max)], axis=-1)
-        return x * nn.sigmoid(Conv(1, self.kernel_size, use_bias=False, dtype=self.dtype, name="spatial")(seen))
+        statistics = jnp.concatenate([reduce(x, axis=-1, keepdims=True) for reduce in (jnp.mean, jnp.max)], axis=-1)
+        return x * nn.sigmoid(Conv(1, self.kernel_size, use_bias=False, dtype=self.dtype, name="spatial")(statistics))

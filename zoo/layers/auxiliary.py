@@ -1,4 +1,4 @@
-"""Auxiliary classifiers: heads in the middle of a network, that help to train it and then are left out.
+"""Auxiliary classifiers: heads in the middle of a network that help training and are left out afterwards.
 
 Reference: Szegedy et al., 2014, arXiv:1409.4842.
 """
@@ -14,7 +14,7 @@ from zoo.layers.normalization import BatchNorm, Norm
 
 
 class AuxiliaryHead(nn.Module, kw_only=True):
-    """What every auxiliary head shares: it hands its input on, and sows logits into `aux_logits` in training.
+    """The base of auxiliary heads: returns its input, and sows logits into `aux_logits` in training.
 
     Its variables are made when initializing; in evaluation it costs nothing.
 

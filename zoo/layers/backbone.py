@@ -1,4 +1,4 @@
-"""Models on top of another one's features: what is handed down, what is taken over, and a class for each pixel."""
+"""Models on top of a backbone's features: shared fields, and dense prediction of a class for each pixel."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ from zoo.layers.resize import resize
 
 
 class OnBackbone(nn.Module):
-    """What every model on a backbone shares: its fields, of which those given are the backbone's too.
+    """The base of models on a backbone: fields that are shared with the backbone.
 
-    `act`, `norm` and `dtype` reach the backbone if they are given, and are the backbone's own if not,
+    `act`, `norm` and `dtype` replace the backbone's where they are set, and are the backbone's where not,
     so that a model and its backbone never disagree.
 
     Attributes:
       backbone: any module with `features(images, train)`; `zoo.create` takes a catalogued name for it.
-      num_classes: width of the output; 0: what the last layer sees.
+      num_classes: width of the output; 0: the input of the last layer.
       act: the activation everywhere; None: the backbone's, and ReLU above it where that is None too.
       norm: the normalization everywhere; None: the backbone's.
       dtype: type of the computation; None: the backbone's.
@@ -36,12 +36,12 @@ class OnBackbone(nn.Module):
         """Bring the fields of the model and of its backbone together."""
         if not callable(getattr(self.backbone, "features", None)):
             raise ValueError(f"backbone={self.backbone!r}: expected a module with `features`, such as ResNet")
-        wanted = {name: value for name, value in self._settings().items() if value is not None}
-        for name in wanted:
+        settings = {name: value for name, value in self._settings().items() if value is not None}
+        for name in settings:
             if not hasattr(self.backbone, name):
                 raise ValueError(f"the backbone {type(self.backbone).__name__} has no field {name!r}: use another one")
-        if any(getattr(self.backbone, name) != value for name, value in wanted.items()):
-            object.__setattr__(self, "backbone", self.backbone.clone(**wanted))
+        if any(getattr(self.backbone, name) != value for name, value in settings.items()):
+            object.__setattr__(self, "backbone", self.backbone.clone(**settings))
         for name in ("act", "norm", "dtype"):
             object.__setattr__(self, name, getattr(self.backbone, name))
         super().__post_init__()
@@ -61,7 +61,7 @@ class OnBackbone(nn.Module):
 
 
 class Context(nn.Module):
-    """A 3×3 convolution to a quarter of the width, and dropout: what stands before torchvision's classes of pixels.
+    """A 3×3 convolution to a quarter of the width, and dropout: the layers before torchvision's pixel classifier.
 
     Attributes:
       dropout: rate, in [0, 1).

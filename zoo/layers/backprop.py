@@ -11,7 +11,7 @@ from zoo.layers.convolutions import convolution, geometry
 
 
 class ConvGradients(NamedTuple):
-    """Gradients of a loss in what went into a convolution.
+    """Gradients of a loss with respect to the operands of a convolution.
 
     Attributes:
       x: (N, *spatial, C_in), in the images.

@@ -1,4 +1,4 @@
-"""Convolution, normalization, activation: the phrases that most networks are written in."""
+"""Convolution, normalization, activation: the compositions that most networks consist of."""
 
 from collections.abc import Callable
 from typing import Any
@@ -62,7 +62,7 @@ class ConvNorm(nn.Module):
 
 
 class NormConv(nn.Module):
-    """`norm`, then the activation, then `conv`: the phrase of pre-activation and densely connected networks.
+    """`norm`, then the activation, then `conv`: the order of pre-activation and densely connected networks.
 
     Attributes:
       features, kernel_size, strides, padding, dilation, groups, use_bias: those of `Conv`.

@@ -1,4 +1,4 @@
-"""The standard convolution, of which the others are cases or compositions."""
+"""The standard convolution, and what other convolutions share with it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -61,7 +61,7 @@ def convolution(
 
 
 class Geometry(NamedTuple):
-    """Where a kernel is laid: one entry a spatial axis."""
+    """The positions of a kernel: one entry for each spatial axis."""
 
     strides: tuple[int, ...]
     padding: tuple[tuple[int, int], ...]
@@ -111,7 +111,7 @@ def check_groups(inputs: int, outputs: int, groups: int) -> None:
 
 
 class Weighted(nn.Module, kw_only=True):
-    """What every layer with a kernel shares: its type, its initializers, its bias, its batch axes.
+    """The base of layers with a kernel: type, initializers, bias and batch axes.
 
     Attributes:
       dtype: type of the computation; by default that of the images and parameters.
@@ -249,7 +249,7 @@ class PointwiseConv(Weighted):
 
 
 def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:
-    """Deal the channels of each group out to all groups, so that the next grouped convolution mixes them.
+    """Spread the channels of each group over all groups, so that the next grouped convolution mixes them.
 
     Channel c of group g moves to position c · groups + g.
 
@@ -275,7 +275,7 @@ def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:
 
 
 def dense_kernel_to_conv(kernel: jax.Array, spatial_shape: Sizes) -> jax.Array:
-    """The kernel of the convolution that does what a dense layer did to a flattened map.
+    """Convert the kernel of a dense layer over a flattened map to that of an equivalent convolution.
 
     On a map of exactly `spatial_shape` the convolution (`"VALID"`) gives one output, the dense
     layer's; on a larger one it gives the dense layer's answer at every position.

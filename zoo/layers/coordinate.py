@@ -1,4 +1,4 @@
-"""The position-sensitive convolution: an image that knows where each of its pixels is."""
+"""The position-sensitive convolution: coordinates appended as channels."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def add_coordinates(x: jax.Array, centred: bool = False, radius: bool = False) -
 
 
 class CoordConv(nn.Module):
-    """A convolution that also reads where it is: `add_coordinates`, then `Conv`.
+    """A convolution that also reads its position: `add_coordinates`, then `Conv`.
 
     It breaks the equivariance to translation on purpose, for answers that are a position.
 

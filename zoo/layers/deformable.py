@@ -1,4 +1,4 @@
-"""The deformable convolution: a kernel whose taps go where the image tells them to."""
+"""The deformable convolution: a kernel whose taps are moved by offsets computed from the image."""
 
 import itertools
 import math
@@ -14,7 +14,7 @@ from zoo.layers.convolutions import Conv, Weighted, check_groups, convolution, g
 
 
 def bilinear_sample(x: jax.Array, positions: jax.Array) -> jax.Array:
-    r"""Read images between their pixels.
+    r"""Sample images between their pixels by bilinear interpolation.
 
     .. math:: x(r, c) = \sum_{i,j} \max(0, 1 - |r - i|)\, \max(0, 1 - |c - j|)\; x_{ij}
 
@@ -69,7 +69,7 @@ def deformable_convolution(
     dilation: Sizes = 1,
     groups: int = 1,
 ) -> jax.Array:
-    r"""Convolve with taps that are moved by `offsets`, at every position anew.
+    r"""Convolve with taps that are moved by `offsets`, which differ at every position.
 
     .. math:: y_{n,p,o} = \sum_{t,c} m_{n,p,t}\; x_{n,c}(S p + D t - P + \Delta_{n,p,t})\; k_{t,c,o}
 
@@ -135,7 +135,7 @@ def deformable_convolution(
 
 
 class DeformableConv(Weighted):
-    """The deformable convolution, its offsets read off the image by a convolution of their own.
+    """The deformable convolution, with offsets computed from the image by another convolution.
 
     The offsets start at zero, so the layer starts as the standard convolution of its kernel
     (modulated: half of it).

@@ -1,4 +1,4 @@
-"""Densely connected blocks: every layer reads all that came before it in the block."""
+"""Densely connected blocks: every layer reads the outputs of all earlier layers of the block."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from zoo.layers.normalization import BatchNorm, Norm
 
 
 class DenseLayer(nn.Module):
-    """`growth` new channels from all that are there: 1×1 down to a bottleneck, then 3×3.
+    """`growth` new channels from all existing ones: 1×1 down to a bottleneck, then 3×3.
 
     Attributes:
       growth: channels that it adds.
@@ -43,7 +43,7 @@ class DenseLayer(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """`count` layers, each of which adds `growth` channels to all that came before.
+    """`count` layers, each of which appends `growth` channels to its input.
 
     Attributes:
       count: number of layers.

@@ -1,4 +1,4 @@
-"""What remains of batch normalization once its statistics are part of the weights."""
+"""Folded batch normalization: the scale and bias that remain once its statistics are part of the weights."""
 
 import dataclasses
 from typing import Any
@@ -9,7 +9,7 @@ import jax
 
 @dataclasses.dataclass(frozen=True)
 class FoldedNorm:
-    r"""A bias for each channel; and a scale too where no convolution before it could take that over.
+    r"""A bias for each channel, and a scale where no convolution before it can absorb one.
 
     With fixed statistics batch normalization is an affine map of each channel,
     :math:`y = a x + b` with :math:`a = \gamma / \sqrt{\sigma^2 + \epsilon}` and :math:`b = \beta - a \mu`.

@@ -160,7 +160,7 @@ class NaiveInception(_Parallel):
 
     @property
     def branches(self) -> tuple[Branch, ...]:
-        """What each branch does, step by step."""
+        """The steps of each branch."""
         return (Step(self.one),), (Step(self.three, 3),), (Step(self.five, 5),), (Pool("max"),)
 
 
@@ -194,7 +194,7 @@ class Inception(_Parallel):
 
     @property
     def branches(self) -> tuple[Branch, ...]:
-        """What each branch does, step by step."""
+        """The steps of each branch."""
         return (
             (Step(self.one),),
             (Step(self.three[0]), Step(self.three[1], 3)),
@@ -235,7 +235,7 @@ class FactorisedInception(_Parallel):
 
     @property
     def branches(self) -> tuple[Branch, ...]:
-        """What each branch does, step by step."""
+        """The steps of each branch."""
         (thin3, wide3), (thin5, wide5), n = self.three, self.five, self.kernel_size
         single: tuple[Step | Fork, ...]
         double: tuple[Step | Fork, ...]

@@ -70,7 +70,7 @@ class _Inverted(nn.Module):
 
 
 class InvertedResidual(_Inverted):
-    """1×1 up to `hidden`, depthwise, 1×1 down to `features` without activation; a way around where shapes allow.
+    """1×1 up to `hidden`, depthwise, 1×1 down to `features` without activation; a shortcut where shapes allow.
 
     Example:
       >>> import jax.numpy as jnp

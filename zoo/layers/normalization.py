@@ -20,7 +20,7 @@ from zoo.layers.batch_norm import BatchNormalization, wide
 
 
 class Norm(Protocol):
-    """What the `norm` field of a model is: called inside a module, it adds a layer named `name`."""
+    """The type of a model's `norm` field: called inside a module, it adds a layer named `name`."""
 
     def __call__(
         self, x: jax.Array, *, train: bool, name: str, dtype: Any = None, scale_init: nn.initializers.Initializer = ...

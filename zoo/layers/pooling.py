@@ -1,4 +1,4 @@
-"""Pooling: what a window holds, in one number a channel."""
+"""Pooling: each window reduced to one number for each channel."""
 
 import functools
 import itertools
@@ -70,7 +70,7 @@ def _slide(x: jax.Array, windows: _Windows, reduce: Callable[..., jax.Array]) ->
 def max_pool(
     x: jax.Array, window: Sizes, strides: Sizes | None = None, padding: Padding = "VALID", ceil_mode: bool = False
 ) -> jax.Array:
-    """The largest value of each window.
+    """Take the largest value of each window.
 
     Args:
       x: (*batch, *spatial, C).
@@ -101,7 +101,7 @@ def avg_pool(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> jax.Array:
-    """The mean of each window.
+    """Take the mean of each window.
 
     Args:
       x: (*batch, *spatial, C).
@@ -136,7 +136,7 @@ def avg_pool(
 
 
 def global_avg_pool(x: jax.Array) -> jax.Array:
-    """The mean of every channel over all of space: (N, *spatial, C) → (N, C).
+    """Take the mean of each channel over space: (N, *spatial, C) → (N, C).
 
     Example:
       >>> global_avg_pool(jnp.ones((2, 7, 7, 3))).shape
@@ -146,7 +146,7 @@ def global_avg_pool(x: jax.Array) -> jax.Array:
 
 
 def global_max_pool(x: jax.Array) -> jax.Array:
-    """The largest value of every channel over all of space: (N, *spatial, C) → (N, C).
+    """Take the largest value of each channel over space: (N, *spatial, C) → (N, C).
 
     Example:
       >>> global_max_pool(jnp.ones((2, 7, 7, 3))).shape
@@ -156,7 +156,7 @@ def global_max_pool(x: jax.Array) -> jax.Array:
 
 
 def adaptive_avg_pool(x: jax.Array, sizes: Sizes) -> jax.Array:
-    r"""Means over as many windows as wanted, whatever the input's size.
+    r"""Average over a fixed number of windows, whatever the input's size.
 
     Output i of S averages the pixels from :math:`\lfloor i n / S \rfloor` up to
     :math:`\lceil (i + 1) n / S \rceil`, so that neighbouring windows share a pixel where S does not divide n.
@@ -175,15 +175,15 @@ def adaptive_avg_pool(x: jax.Array, sizes: Sizes) -> jax.Array:
       >>> adaptive_avg_pool(jnp.ones((1, 13, 10, 8)), 6).shape
       (1, 6, 6, 8)
     """
-    wanted = per_axis(sizes, None, "sizes")
-    rank = len(wanted)
+    outputs = per_axis(sizes, None, "sizes")
+    rank = len(outputs)
     if x.ndim < rank + 1:
-        raise ValueError(f"an input of shape {x.shape}: pooling to {wanted} expects (*batch, *spatial, C)")
+        raise ValueError(f"an input of shape {x.shape}: pooling to {outputs} expects (*batch, *spatial, C)")
     have = x.shape[-rank - 1 : -1]
-    if not any(n % size for n, size in zip(have, wanted, strict=True)):
-        return avg_pool(x, tuple(n // size for n, size in zip(have, wanted, strict=True)))
+    if not any(n % size for n, size in zip(have, outputs, strict=True)):
+        return avg_pool(x, tuple(n // size for n, size in zip(have, outputs, strict=True)))
     x = _fractional(x)
-    for axis, (n, size) in enumerate(zip(have, wanted, strict=True), start=x.ndim - rank - 1):
+    for axis, (n, size) in enumerate(zip(have, outputs, strict=True), start=x.ndim - rank - 1):
         index, pixel = np.ogrid[:size, :n]
         inside = (pixel >= index * n // size) & (pixel < -(-(index + 1) * n // size))
         weights = (inside / inside.sum(1, keepdims=True)).astype(x.dtype)
@@ -231,7 +231,7 @@ def blur_pool(x: jax.Array, window: int = 3, strides: Sizes = 2) -> jax.Array:
 
 
 class Tolerance(NamedTuple):
-    """How far a lone peak may move before a pooling's answer changes.
+    """The translation of a single peak that leaves the output of a pooling unchanged.
 
     Attributes:
       window: pixels that it can move while the output that sees it best keeps its value.
@@ -245,7 +245,7 @@ class Tolerance(NamedTuple):
 
 
 def translation_tolerance(pool: Callable[[jax.Array], jax.Array], size: int = 24) -> Tolerance:
-    """Measure how much translation a pooling takes out, on a lone peak that moves pixel by pixel.
+    """Measure the translation that a pooling removes, on a single peak that moves pixel by pixel.
 
     Args:
       pool: (N, H, W, 1) → (N, H', W', 1).
@@ -279,7 +279,7 @@ def _longest_run(flags: np.ndarray) -> int:
 
 
 def flatten(x: jax.Array) -> jax.Array:
-    """All of space and channels in one axis, row by row: (N, *spatial, C) → (N, prod).
+    """Flatten space and channels to one axis, row by row: (N, *spatial, C) → (N, prod).
 
     Example:
       >>> flatten(jnp.ones((2, 4, 4, 3))).shape

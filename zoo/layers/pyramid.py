@@ -1,4 +1,4 @@
-"""Several scales of one image, and space traded for channels."""
+"""Image pyramids, and exchange of spatial size for channels."""
 
 import jax
 
@@ -7,7 +7,7 @@ from zoo.layers.pooling import blur_pool
 
 
 def image_pyramid(x: jax.Array, levels: int, window: int = 5) -> tuple[jax.Array, ...]:
-    """The image at full, half, quarter, … size, blurred before each halving.
+    """Build an image pyramid of full, half, quarter, … size, blurred before each halving.
 
     One filter applied to all levels finds its pattern at all these scales.
 
@@ -41,7 +41,7 @@ def image_pyramid(x: jax.Array, levels: int, window: int = 5) -> tuple[jax.Array
 
 
 def space_to_depth(x: jax.Array, block: int = 2) -> jax.Array:
-    """Half the image's sides, four times its channels: the same numbers, none lost.
+    """Rearrange blocks of pixels into channels: half the sides, four times the channels.
 
     Args:
       x: (..., H, W, C), H and W multiples of `block`.

@@ -1,4 +1,4 @@
-"""Residual blocks: what a layer adds to its input, and the blocks they are measured against.
+"""Residual blocks, and the plain and highway blocks that they are compared with.
 
 Every block takes `(x, train)` and has the same fields, so a network is a choice of
 block and a list of widths.
@@ -25,7 +25,7 @@ def pad_shortcut(x: jax.Array, features: int, strides: int) -> jax.Array:
 
     Args:
       x: (N, H, W, C).
-      features: channels wanted, at least C.
+      features: output channels, at least C.
       strides: step between the pixels kept.
 
     Returns:
@@ -123,7 +123,7 @@ class _Block(nn.Module):
 
 
 class BasicBlock(_Block):
-    """Two 3×3 convolutions and a way around them.
+    """Two 3×3 convolutions and a shortcut.
 
     Example:
       >>> block = BasicBlock(16, strides=2)
@@ -141,7 +141,7 @@ class BasicBlock(_Block):
 
 
 class PlainBlock(_Block):
-    """`BasicBlock` without the way around: the control in the degradation experiment.
+    """`BasicBlock` without the shortcut: the control in the degradation experiment.
 
     Example:
       >>> block = PlainBlock(16, strides=2)
@@ -158,7 +158,7 @@ class PlainBlock(_Block):
 
 
 class BottleneckBlock(_Block):
-    """1×1 down, 3×3, 1×1 up to four times the width, and a way around them.
+    """1×1 down, 3×3, 1×1 up to four times the width, and a shortcut.
 
     The stride is on the 3×3 convolution, as in torchvision ("v1.5"), not on the
     first 1×1 as in the paper.
@@ -256,7 +256,7 @@ class PreActivationBottleneckBlock(PreActivationBlock):
 
 
 class HighwayBlock(_Block):
-    r"""A convolution and a learned gate that says how much of it to take, against how much of the input.
+    r"""A convolution, and a learned gate that mixes its output with the input.
 
     .. math:: y = T(x) \, H(x) + (1 - T(x)) \, x, \qquad T = \sigma(W_T * x + b_T)
 

@@ -1,4 +1,4 @@
-"""Other resolutions of the same map: resampling by interpolation."""
+"""Resampling of maps by interpolation."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from zoo.layers.arithmetic import Sizes, per_axis
 
 
 def resize(x: jax.Array, sizes: Sizes, method: Literal["nearest", "bilinear"] = "bilinear") -> jax.Array:
-    r"""Resample images so that their corners meet, without antialiasing: what dense prediction upsamples with.
+    r"""Resample images so that their corners meet, without antialiasing, as dense prediction does.
 
     Output pixel i of S, of n input pixels, reads at :math:`(i + 1/2)\, n / S - 1/2`, held inside the
     image (PyTorch's `align_corners=False`); `"nearest"` takes pixel :math:`\lfloor i n / S \rfloor`.
@@ -53,7 +53,7 @@ def _take(x: jax.Array, index: np.ndarray, axis: int) -> jax.Array:
 
 
 def pad_to_multiple(x: jax.Array, multiple: int) -> jax.Array:
-    """Zeros below and on the right, until both sizes are multiples.
+    """Pad with zeros below and on the right until both sizes are multiples.
 
     Args:
       x: (N, H, W, C).

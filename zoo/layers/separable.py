@@ -12,7 +12,7 @@ from zoo.layers.convolutions import Conv, PointwiseConv, Weighted, convolution, 
 
 
 class DepthwiseConv(Weighted):
-    """One kernel a channel: every channel is filtered alone, none are mixed.
+    """The depthwise convolution: one kernel for each channel, without mixing channels.
 
     Attributes:
       kernel_size, strides, padding, dilation: those of `Conv`.

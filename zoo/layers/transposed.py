@@ -1,4 +1,4 @@
-"""The transposed convolution: the adjoint of the standard one, and what to use where it leaves a checkerboard."""
+"""The transposed convolution, the adjoint of the standard one, and an alternative without checkerboards."""
 
 import dataclasses
 from typing import Any, Literal
@@ -23,7 +23,7 @@ def transposed_convolution(
     groups: int = 1,
     sizes: Sizes | None = None,
 ) -> jax.Array:
-    r"""The adjoint of `convolution` with the same kernel and settings: every pixel paints the kernel.
+    r"""Apply the adjoint of `convolution` with the same kernel and settings.
 
     .. math:: \langle C x, y \rangle = \langle x, C^{\mathsf T} y \rangle, \qquad
        (C^{\mathsf T} y)_{n,q,c} = \sum_{p,t,o \,:\, S p + D t - P = q} y_{n,p,o}\; k_{t,c,o}
@@ -61,15 +61,15 @@ def transposed_convolution(
     spans = [extent(k, d) for k, d in zip(kernel.shape[:-2], dilation, strict=True)]
     counts = y.shape[1:-1]
     same = isinstance(padding, str) and padding.upper() == "SAME"
-    wanted = (
+    outputs = (
         tuple(n * s for n, s in zip(counts, strides, strict=True)) if sizes is None else per_axis(sizes, rank, "sizes")
     )
-    pairs = padding_pairs(padding, wanted, kernel.shape[:-2], strides, dilation)
+    pairs = padding_pairs(padding, outputs, kernel.shape[:-2], strides, dilation)
     if sizes is None and not same:
-        wanted = tuple(
+        outputs = tuple(
             (n - 1) * s + span - sum(pair) for n, s, span, pair in zip(counts, strides, spans, pairs, strict=True)
         )
-    for axis, (n, s, span, pair, size) in enumerate(zip(counts, strides, spans, pairs, wanted, strict=True)):
+    for axis, (n, s, span, pair, size) in enumerate(zip(counts, strides, spans, pairs, outputs, strict=True)):
         if size < 1:
             raise ValueError(
                 f"padding {pair} takes away all {(n - 1) * s + span} pixels of spatial axis {axis}: "
@@ -78,10 +78,10 @@ def transposed_convolution(
         if (size + sum(pair) - span) // s + 1 != n:
             least = (n - 1) * s + span - sum(pair)
             raise ValueError(
-                f"sizes={wanted}: a convolution with span {span}, stride {s} and padding {pair} does not map {size} "
+                f"sizes={outputs}: a convolution with span {span}, stride {s} and padding {pair} does not map {size} "
                 f"pixels to the {n} of spatial axis {axis}: give {least} to {least + s - 1}"
             )
-    return dispatch.convolve_transposed(y, kernel, Settings(strides, pairs, dilation, groups), wanted)
+    return dispatch.convolve_transposed(y, kernel, Settings(strides, pairs, dilation, groups), outputs)
 
 
 class TransposedConv(Weighted):
@@ -174,7 +174,7 @@ class ResizeConv(nn.Module):
 
 
 def checkerboard(x: jax.Array, period: int = 2) -> jax.Array:
-    r"""How much of an image's variance is a pattern that repeats every `period` pixels.
+    r"""Measure the share of an image's variance that is a pattern repeated every `period` pixels.
 
     Pixels are sorted by their phase (row and column modulo the period); the measure is the
     variance of the phases' means over the variance of all pixels (the correlation ratio η²).

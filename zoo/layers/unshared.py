@@ -1,4 +1,4 @@
-"""The unshared (locally connected) convolution: a kernel of its own for every position."""
+"""The unshared (locally connected) convolution: a separate kernel for every position."""
 
 import dataclasses
 
@@ -52,14 +52,14 @@ def unshared_convolution(
         raise ValueError(
             f"a kernel of shape {kernel.shape} has weights for {kernel.shape[:rank]} positions, but there are {sizes}"
         )
-    seen = jnp.stack(list(windows(x, kernel_size, strides, pairs, dilation)), axis=-2)
-    seen = seen.reshape(*seen.shape[: rank + 1], -1)
+    patches = jnp.stack(list(windows(x, kernel_size, strides, pairs, dilation)), axis=-2)
+    patches = patches.reshape(*patches.shape[: rank + 1], -1)
     weights = kernel.reshape(*sizes, -1, kernel.shape[-1])
-    return jnp.einsum("n...i,...io->n...o", seen, weights)
+    return jnp.einsum("n...i,...io->n...o", patches, weights)
 
 
 class UnsharedConv(Weighted):
-    """The locally connected layer: it sees what a convolution sees, and shares nothing.
+    """A locally connected layer: a convolution whose weights differ at each position.
 
     For aligned images, where each place has its own meaning. The image's size is part of the layer.
 

@@ -45,7 +45,7 @@ FORMAT_1_EXCEPTIONS = {
 
 
 def encode(value: Any) -> Any:
-    """A field's value, or a whole module, as JSON.
+    """Encode a field's value, or a whole module, as JSON.
 
     Args:
       value: a number, text, tuple, type of numbers, module, frozen dataclass, named tuple, class or function
@@ -84,7 +84,7 @@ def encode(value: Any) -> Any:
 
 
 def decode(data: Any) -> Any:
-    """What `encode` was given; lists become tuples.
+    """Decode what `encode` returned; lists become tuples.
 
     Raises:
       ValueError: a name that this package does not define, or fields that the thing named does not take.

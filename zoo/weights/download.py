@@ -1,4 +1,4 @@
-"""Downloads that resume where they broke off, and are believed only when their checksum is right."""
+"""Downloads that resume after an interruption and are accepted only with the right checksum."""
 
 import os
 import urllib.error
@@ -16,7 +16,7 @@ TIMEOUT = 30.0
 
 
 def cache_directory() -> Path:
-    """Where downloads are kept: `$CONVZOO_CACHE`, or `convzoo` in the user's cache directory."""
+    """The folder of downloads: `$CONVZOO_CACHE`, or `convzoo` in the user's cache directory."""
     if chosen := os.environ.get("CONVZOO_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "convzoo"
@@ -33,7 +33,7 @@ def is_url(text: str) -> bool:
 
 
 def download(url: str, sha256: str | None = None, cache: str | Path | None = None) -> Path:
-    """The local copy of a file on the web, fetched unless it is there already.
+    """Download a file, unless it is in the cache already.
 
     What arrives is kept in a `.part` file beside its final place, so that the next call goes on where
     this one was cut off, if the server still has the same file. Of several processes one fetches and
@@ -61,10 +61,10 @@ def download(url: str, sha256: str | None = None, cache: str | Path | None = Non
             return target
         _fetch(url, part, validator, resume=bool(expected) or validator.exists())
         validator.unlink(missing_ok=True)
-        found = files.sha256(part)
-        if not found.startswith(expected):
+        digest = files.sha256(part)
+        if not digest.startswith(expected):
             part.unlink()
-            raise ValueError(f"{url} arrived corrupted: its sha256 is {found}, expected {expected}…; try again")
+            raise ValueError(f"{url} arrived corrupted: its sha256 is {digest}, expected {expected}…; try again")
         os.replace(part, target)
     return target
 

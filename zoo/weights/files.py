@@ -1,4 +1,4 @@
-"""Reading the files that weights are published in, by what they contain and not by how they are called."""
+"""Readers of published weights, chosen by a file's contents and not by its name."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ PREFIXES = ("module.", "_orig_mod.")
 
 
 def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """The named arrays of a file of weights; reading it runs none of its code, and needs no PyTorch.
+    """Read the named arrays of a file of weights, without running its code and without PyTorch.
 
     A checkpoint that keeps its weights under `"state_dict"` or `"model"`, or has one dictionary of arrays under
     another name, is unwrapped; and the `module.` and `_orig_mod.` that data-parallel training and `torch.compile`
@@ -62,20 +62,20 @@ def _unwrap(saved: Any) -> Any:
     return named[0] if named else inner[0] if len(inner) == 1 else saved
 
 
-def _is_arrays(found: dict) -> bool:
-    return all(isinstance(value, np.ndarray) for value in found.values())
+def _is_arrays(content: dict) -> bool:
+    return all(isinstance(value, np.ndarray) for value in content.values())
 
 
-def _named_arrays(path: Path, found: Any) -> dict[str, np.ndarray]:
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} holds a {type(found).__name__}: expected a state dictionary, {{name: tensor}}")
-    strange = [str(name) for name, value in found.items() if not isinstance(value, np.ndarray)]
-    if strange or not found:
+def _named_arrays(path: Path, content: Any) -> dict[str, np.ndarray]:
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}: expected a state dictionary, {{name: tensor}}")
+    strange = [str(name) for name, value in content.items() if not isinstance(value, np.ndarray)]
+    if strange or not content:
         raise ValueError(
             f"{path} holds {', '.join(sorted(strange)[:5]) or 'nothing'} beside tensors: "
             "expected a state dictionary, {name: tensor}"
         )
-    arrays = {str(name): value for name, value in found.items()}
+    arrays = {str(name): value for name, value in content.items()}
     while prefix := next((start for start in PREFIXES if all(name.startswith(start) for name in arrays)), None):
         arrays = {name.removeprefix(prefix): value for name, value in arrays.items()}
     return arrays

@@ -1,4 +1,4 @@
-"""Where published weights of catalogued models are, and what images they expect.
+"""Published weights of catalogued models: addresses, and the preprocessing they expect.
 
 The addresses, sizes and interpolations are those of torchvision 0.28 and timm 1.0. torchvision puts the
 first digits of a file's sha256 into its name. The first file of a model is the one whose accuracy its
@@ -168,7 +168,7 @@ OFFICIAL |= {name: (_torchvision(file, 520, None, auxiliary=("aux_classifier.",)
 
 
 def official(name: str, file: str | None = None) -> Official | None:
-    """The published file of a catalogued model: that of this name, else the first; None where none is known.
+    """Look up the published file of a model by name, else its first one; None without any.
 
     Example:
       >>> official("resnet50").sha256

@@ -34,13 +34,13 @@ PROTOCOL = 1001
 
 
 class StorageType(NamedTuple):
-    """What kind of numbers a storage holds, by PyTorch's name."""
+    """The number type of a storage, by PyTorch's name."""
 
     name: str
 
 
 class Storage(NamedTuple):
-    """A run of numbers in the file, which tensors look into.
+    """A contiguous array of numbers in the file, which tensors are views of.
 
     Attributes:
       key: what the file calls it.
@@ -61,7 +61,7 @@ class Storage(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """A tensor before its storage has been read: what the pickle says of it."""
+    """The description of a tensor in a pickle, before its storage has been read."""
 
     storage: Storage
     offset: int
@@ -70,7 +70,7 @@ class Tensor(NamedTuple):
 
 
 class Parameter:
-    """`torch.nn.Parameter` as the oldest files hold it: made empty, its tensor in its state."""
+    """`torch.nn.Parameter` as in the oldest files: created empty, with its tensor in its state."""
 
     tensor: Any = None
 
@@ -88,7 +88,7 @@ def _is_legacy(head: bytes) -> bool:
 
 
 def read_pickle(path: Path) -> Any:
-    """What `torch.save` wrote, as containers of NumPy arrays: read-only views of the file's contents.
+    """Read what `torch.save` wrote, as containers of NumPy arrays: read-only views of the file's contents.
 
     Args:
       path: a file of the present format (a zip archive) or of that before PyTorch 1.6.
@@ -165,10 +165,10 @@ def _fill(saved: Any, contents: Callable[[Storage], bytes]) -> Any:
     def array(tensor: Tensor) -> np.ndarray:
         storage = tensor.storage
         if storage.key not in numbers:
-            found, expected = contents(storage), storage.size * storage.dtype.itemsize
-            if len(found) != expected:
-                raise ValueError(f"storage {storage.key} holds {len(found)} bytes, and should hold {expected}")
-            numbers[storage.key] = np.frombuffer(found, storage.dtype)
+            data, expected = contents(storage), storage.size * storage.dtype.itemsize
+            if len(data) != expected:
+                raise ValueError(f"storage {storage.key} holds {len(data)} bytes, and should hold {expected}")
+            numbers[storage.key] = np.frombuffer(data, storage.dtype)
         return _view(numbers[storage.key], tensor)
 
     def fill(value: Any, depth: int) -> Any:

@@ -40,7 +40,7 @@ def load_pretrained(
     sha256: str | None = None,
     cache: str | Path | None = None,
 ) -> Pretrained:
-    """A catalogued model with weights from a file of its PyTorch implementation, and the preprocessing they expect.
+    """Load a catalogued model with weights from a PyTorch checkpoint, and the preprocessing that they expect.
 
     Without `num_classes` and `channels` the file must fit the catalogued model exactly. Auxiliary heads
     that the model does not have are left out, with a warning.
@@ -48,16 +48,16 @@ def load_pretrained(
     Args:
       name: of the model.
       path_or_url: a `.safetensors`, `.pth` or `.pt` file; by default the published one, downloaded once.
-      num_classes: classes wanted. If the file's head has another number, a new head is made.
-      channels: image channels wanted. If the file's weights take another number, theirs are dealt out to
-        the new ones (`zoo.surgery.with_input_channels`), and the preprocessing's mean and std likewise.
+      num_classes: number of classes. If the file's head has another number, a new head is made.
+      channels: number of image channels. If the file's weights take another number, they are repeated or
+        summed for the new channels (`zoo.surgery.with_input_channels`), as are the preprocessing's mean and std.
       key: for the weights of a new head; by default `jax.random.key(0)`.
       sha256: expected checksum of a downloaded file, or its first digits; by default the published one.
       cache: directory for downloads; by default `$CONVZOO_CACHE` or the user's cache directory.
 
     Returns:
       The model, its variables and its preprocessing: that of the published file of the same name, or of the
-      model's first one; without any, none but the catalogued size.
+      model's first one; where none is published, the catalogued size alone.
 
     Raises:
       ValueError: an unknown model, a file that cannot be read or does not fit (all of its missing, unexpected
@@ -90,7 +90,7 @@ def load_pretrained(
     if channels not in (None, shape[2]):
         _, variables = surgery.with_input_channels(model, variables, channels, shape)
     if channels is not None:
-        mean, std = (_dealt(values, channels) for values in (preprocess.mean, preprocess.std))
+        mean, std = (_spread(values, channels) for values in (preprocess.mean, preprocess.std))
         preprocess = dataclasses.replace(preprocess, mean=mean, std=std)
     if num_classes not in (None, model.num_classes):
         key = jax.random.key(0) if key is None else key
@@ -136,15 +136,15 @@ def _without_auxiliary(arrays, source, model, shape, published: Official | None)
 def _surplus(arrays: Mapping[str, np.ndarray], narrow: Iterable[Place], wide: Iterable[Place]) -> int:
     """How many more classes or channels the file has than the narrow model, the wide model having one more."""
     for one, other in zip(narrow, wide, strict=True):
-        small, large, given = one.torch_shape, other.torch_shape, np.shape(arrays.get(one.key, 0))
+        small, large, shape = one.torch_shape, other.torch_shape, np.shape(arrays.get(one.key, 0))
         for axis, (here, there) in enumerate(zip(small, large, strict=True)):
-            if here != there and len(given) == len(small):
-                return (given[axis] - here) // (there - here)
+            if here != there and len(shape) == len(small):
+                return (shape[axis] - here) // (there - here)
     return 0
 
 
-def _dealt(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    """Numbers a channel for other channels, as `with_input_channels` deals them."""
+def _spread(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """One number for each new channel, repeated or averaged as by `with_input_channels`."""
     if len(values) == 1:
         return values
     if channels < len(values):

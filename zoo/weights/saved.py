@@ -1,4 +1,4 @@
-"""Our own files: safetensors with the architecture inside, so that one file is a whole model."""
+"""Saved models: safetensors files that hold the architecture too, so that one file is a whole model."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ def save(path: str | Path, model: nn.Module, variables: dict[str, Any], preproce
       path: of the file; by convention it ends in `.safetensors`.
       model: a module of this package, with fields that a file can hold (`zoo.weights.codec`).
       variables: its variables.
-      preprocess: what its images go through; None: nothing.
+      preprocess: preprocessing of its images; None: no preprocessing.
 
     Raises:
       ValueError: variables of another model, or a field such as a lambda.
@@ -74,7 +74,7 @@ def is_native(path: str | Path) -> bool:
 
 
 def load(path: str | Path) -> Pretrained:
-    """What `save` wrote. Nothing in the file is run: names in it are looked up among what this package defines.
+    """Read a model that `save` wrote; nothing in the file is run, and names are looked up in a fixed table.
 
     Args:
       path: of the file.
@@ -128,12 +128,12 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
 
 def _check_names(title: str, arrays: dict[str, np.ndarray], model: nn.Module) -> None:
     height, width, channels = shape = catalog.input_shape(model)
-    wanted = {"/".join(path): size for path, size in variable_shapes(model, shape).items()}
+    shapes = {"/".join(path): size for path, size in variable_shapes(model, shape).items()}
     # What depends on the images' size or channels may have any shape; the rest is the model's own.
     others = variable_shapes(model, (2 * height, 2 * width, channels + 1))
-    fixed = {name: size for name, size in wanted.items() if others[tuple(name.split("/"))] == size}
-    problems = [f"missing: {name}" for name in sorted(wanted.keys() - arrays.keys())[:8]]
-    problems += [f"unexpected: {name}" for name in sorted(arrays.keys() - wanted.keys())[:8]]
+    fixed = {name: size for name, size in shapes.items() if others[tuple(name.split("/"))] == size}
+    problems = [f"missing: {name}" for name in sorted(shapes.keys() - arrays.keys())[:8]]
+    problems += [f"unexpected: {name}" for name in sorted(arrays.keys() - shapes.keys())[:8]]
     problems += [
         f"wrong shape: {name} is {arrays[name].shape}, expected {fixed[name]}"
         for name in sorted(fixed.keys() & arrays.keys())

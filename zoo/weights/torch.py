@@ -1,4 +1,4 @@
-"""PyTorch state dictionaries to variables and back: every array finds its place, or all that do not are named."""
+"""PyTorch state dictionaries to variables and back: every array has a place, or the error lists those that do not."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "runnin
 
 
 class Place(NamedTuple):
-    """Where one array stands on both sides.
+    """The place of one array in our variables and in PyTorch's state dictionary.
 
     Attributes:
       collection, path: of our variables: `"params"`, `("stem", "conv", "kernel")`.
@@ -37,7 +37,7 @@ class Place(NamedTuple):
 
     @property
     def torch_shape(self) -> tuple[int, ...]:
-        """PyTorch's shape of it."""
+        """Its shape in PyTorch."""
         shape = self.shape
         if self.path[-1] == "kernel":
             *spatial, inputs, outputs = shape
@@ -50,7 +50,7 @@ def load_torch(
     state_dict: Mapping[str, Any],
     input_shape: tuple[int, ...] | None = None,
 ) -> dict[str, Any]:
-    """A model's variables from the arrays of a PyTorch implementation.
+    """Convert the state dictionary of a PyTorch implementation to a model's variables.
 
     Args:
       model: a catalogued name, or a module of a family whose PyTorch names are known.
@@ -71,16 +71,16 @@ def load_torch(
       ...
       ValueError: the state dictionary does not fit resnet18...
     """
-    name, model, shape = _known(model, input_shape)
-    wanted = {place.key: place for place in places(model, shape)}
-    given = {key: value for key, value in state_dict.items() if not key.endswith("num_batches_tracked")}
+    name, model, shape = _resolve(model, input_shape)
+    expected = {place.key: place for place in places(model, shape)}
+    arrays = {key: value for key, value in state_dict.items() if not key.endswith("num_batches_tracked")}
     sides = {
-        "missing": [f"{key} {wanted[key].torch_shape}" for key in wanted.keys() - given.keys()],
-        "unexpected": [f"{key} {np.shape(given[key])}" for key in given.keys() - wanted.keys()],
+        "missing": [f"{key} {expected[key].torch_shape}" for key in expected.keys() - arrays.keys()],
+        "unexpected": [f"{key} {np.shape(arrays[key])}" for key in arrays.keys() - expected.keys()],
         "wrong shape": [
-            f"{key} is {np.shape(given[key])}, expected {place.torch_shape}"
-            for key, place in wanted.items()
-            if key in given and np.shape(given[key]) != place.torch_shape
+            f"{key} is {np.shape(arrays[key])}, expected {place.torch_shape}"
+            for key, place in expected.items()
+            if key in arrays and np.shape(arrays[key]) != place.torch_shape
         ],
     }
     if any(sides.values()):
@@ -88,8 +88,8 @@ def load_torch(
             f"the state dictionary does not fit {name}:" + "".join(_listed(*side) for side in sides.items())
         )
     variables = {
-        (place.collection, *place.path): jnp.asarray(_to_ours(np.asarray(given[key], np.float32), place))
-        for key, place in wanted.items()
+        (place.collection, *place.path): jnp.asarray(_to_ours(np.asarray(arrays[key], np.float32), place))
+        for key, place in expected.items()
     }
     return unflatten_dict(variables)
 
@@ -97,7 +97,7 @@ def load_torch(
 def to_torch(
     model: str | nn.Module, variables: Mapping[str, Any], input_shape: tuple[int, ...] | None = None
 ) -> dict[str, np.ndarray]:
-    """A model's variables under PyTorch's names and in PyTorch's layout: what `load_torch` undoes, bit for bit.
+    """Convert a model's variables to PyTorch's names and layout; `load_torch` undoes it, bit for bit.
 
     `module.load_state_dict({key: torch.from_numpy(array) for key, array in ….items()})` takes them.
 
@@ -120,20 +120,20 @@ def to_torch(
       >>> to_torch("resnet20", variables)["fc.weight"].shape
       (10, 64)
     """
-    name, model, shape = _known(model, input_shape)
-    wanted = {(place.collection, *place.path): place for place in places(model, shape)}
-    given = flatten_dict(variables)
+    name, model, shape = _resolve(model, input_shape)
+    expected = {(place.collection, *place.path): place for place in places(model, shape)}
+    arrays = flatten_dict(variables)
     sides = {
-        "missing": ["/".join(path) for path in wanted.keys() - given.keys()],
-        "unexpected": ["/".join(path) for path in given.keys() - wanted.keys()],
+        "missing": ["/".join(path) for path in expected.keys() - arrays.keys()],
+        "unexpected": ["/".join(path) for path in arrays.keys() - expected.keys()],
     }
     if any(sides.values()):
         raise ValueError(f"the variables do not fit {name}:" + "".join(_listed(*side) for side in sides.items()))
-    return {place.key: _to_theirs(np.asarray(given[path]), place) for path, place in wanted.items()}
+    return {place.key: _to_theirs(np.asarray(arrays[path]), place) for path, place in expected.items()}
 
 
-def _known(model: str | nn.Module, input_shape: tuple[int, ...] | None) -> tuple[str, nn.Module, tuple[int, ...]]:
-    """Name, module and image shape of what is meant."""
+def _resolve(model: str | nn.Module, input_shape: tuple[int, ...] | None) -> tuple[str, nn.Module, tuple[int, ...]]:
+    """Name, module and image shape of a model or its name."""
     if isinstance(model, str):
         return model, catalog.create(model), tuple(input_shape or catalog.variant(model).input_shape)
     return catalog.find(model)[0], model, tuple(input_shape or catalog.input_shape(model))
@@ -146,7 +146,7 @@ def _listed(title: str, lines: list[str], most: int = 8) -> str:
 
 
 def places(model: nn.Module, input_shape: tuple[int, ...]) -> Iterator[Place]:
-    """Every array of a model, with PyTorch's key for it.
+    """Iterate over the arrays of a model with their PyTorch keys.
 
     Raises:
       ValueError: a module that the family's table does not name.
@@ -175,10 +175,10 @@ def _regex(template: str) -> str:
 
 def _translate(path: str, table: list[tuple[re.Pattern[str], Name]]) -> Name:
     for pattern, theirs in table:
-        if found := pattern.fullmatch(path):
+        if match := pattern.fullmatch(path):
 
-            def number(match, found=found):
-                return str(int(found[match[1]]) + int(match[2] or 0))
+            def number(field, match=match):
+                return str(int(match[field[1]]) + int(field[2] or 0))
 
             fill = lambda text: re.sub(r"\{(\w+)([+-]\d+)?\}", number, text)  # noqa: E731
             return fill(theirs) if isinstance(theirs, str) else theirs._replace(name=fill(theirs.name))

@@ -1,4 +1,4 @@
-"""How PyTorch implementations name what our modules hold: one table a family.
+"""Module names of PyTorch implementations: one table for each family.
 
 A table maps our module paths to PyTorch's module names. `{s}` stands for a number, and `{s-1}`
 on PyTorch's side for that number less one: `"stage{s}/block{b}"` becomes `"layer{s}.{b-1}"`.
@@ -67,8 +67,8 @@ def names(model: nn.Module) -> dict[str, Name]:
     """
     table = TABLES.get(type(model))
     if table is None:
-        known = ", ".join(sorted(cls.__name__ for cls in TABLES))
-        raise ValueError(f"no PyTorch names are known for {type(model).__name__}: there are tables for {known}")
+        families = ", ".join(sorted(cls.__name__ for cls in TABLES))
+        raise ValueError(f"no PyTorch names are known for {type(model).__name__}: there are tables for {families}")
     flat: dict[str, Name] = {}
     for ours, theirs in (table(model) if callable(table) else table).items():
         if isinstance(theirs, Nested):

@@ -73,10 +73,10 @@ def _stages(model: InceptionNet) -> list[str]:
 
 
 def _names(model: InceptionNet) -> Table:
-    known = {V3: _v3, V4: _v4}
-    if model.stages not in known:
+    tables = {V3: _v3, V4: _v4}
+    if model.stages not in tables:
         raise ValueError("PyTorch names are known for the stages of inception_v3 and inception_v4, not for others")
-    return known[model.stages](model)
+    return tables[model.stages](model)
 
 
 NAMES: Tables = {InceptionNet: _names}

@@ -1,4 +1,4 @@
-"""What a table of names is made of."""
+"""Entries of a table of PyTorch names."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ class Flattened(NamedTuple):
 
 
 class Pointwise(NamedTuple):
-    """What PyTorch writes with two spatial axes of one: a dense layer as a 1×1 convolution, or a number a channel.
+    """Weights that PyTorch gives two spatial axes of one: a dense layer as a 1×1 convolution, or a number per channel.
 
     Attributes:
       name: PyTorch's module name.
