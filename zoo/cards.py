@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from convzoo.jaxprs import interpret, module_path
 from zoo import catalog
 from zoo.receptive_field import Reach, gated, propagate
-from zoo.variables import image_shape
+from zoo.variables import image_shape, variable_structs
 from zoo.variant import Paper
 
 WEIGHTED = ("conv_general_dilated", "dot_general")
@@ -148,8 +148,7 @@ def card(model: str | nn.Module, input_shape: tuple[int, int, int] | None = None
 @functools.lru_cache(maxsize=512)
 def _measure(model: nn.Module, input_shape: tuple[int, int, int]) -> Card:
     image = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
-    variables = jax.eval_shape(model.init, jax.random.key(0), image)
-    variables = {kind: variables[kind] for kind in ("params", "batch_stats") if kind in variables}
+    variables = variable_structs(model, input_shape)
     params = variables.get("params", {})
 
     def run(variables, image):

@@ -18,7 +18,7 @@ from convzoo.checks import integer
 from convzoo.jaxprs import interpret, module_path
 from zoo import catalog
 from zoo.layers.folded import FoldedNorm
-from zoo.variables import image_shape, variable_shapes
+from zoo.variables import image_shape, variable_shapes, variable_structs
 
 Variables = dict[str, Any]
 Path = tuple[str, ...]
@@ -246,7 +246,7 @@ def _batch_norms(model: nn.Module, shape: Shape) -> dict[Path, tuple[float, Path
         return call(*arguments, **settings)
 
     image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-    variables = jax.eval_shape(model.init, jax.random.key(0), image)
+    variables = variable_structs(model, shape)
     weighted = {path[1:-1] for path in flatten_dict(variables) if path[-1] == "kernel"}
     with nn.intercept_methods(note):
         # A fresh function: one that jit has traced before would hide its layers.

@@ -55,19 +55,29 @@ def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
     return height, width, channels
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=512)
+def variable_structs(model: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, Any]:
+    """Trace the shapes and types of a model's variables, nested as the variables are; cached, so do not change it.
+
+    Example:
+      >>> import zoo
+      >>> variable_structs(zoo.create("lenet5"), (32, 32, 1))["params"]["head"]["kernel"].shape
+      (84, 10)
+    """
+    image = jax.ShapeDtypeStruct((1, *image_shape(input_shape)), jnp.float32)
+    structs = jax.eval_shape(model.init, jax.random.key(0), image)
+    return {kind: structs[kind] for kind in ("params", "batch_stats") if kind in structs}
+
+
 def variable_shapes(model: nn.Module, input_shape: tuple[int, int, int]) -> dict[tuple[str, ...], tuple[int, ...]]:
-    """{path: shape} of a model's variables, from shapes alone; a path starts with the collection.
+    """{path: shape} of a model's variables; a path starts with the collection.
 
     Example:
       >>> import zoo
       >>> variable_shapes(zoo.create("lenet5"), (32, 32, 1))["params", "head", "kernel"]
       (84, 10)
     """
-    image = jax.ShapeDtypeStruct((1, *image_shape(input_shape)), jnp.float32)
-    shapes = jax.eval_shape(model.init, jax.random.key(0), image)
-    kept = {kind: shapes[kind] for kind in ("params", "batch_stats") if kind in shapes}
-    return {path: leaf.shape for path, leaf in flatten_dict(kept).items()}
+    return {path: leaf.shape for path, leaf in flatten_dict(variable_structs(model, input_shape)).items()}
 
 
 @functools.partial(jax.jit, static_argnames=("model", "shape", "dtype"))

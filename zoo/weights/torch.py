@@ -11,6 +11,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from zoo import catalog
+from zoo.variables import image_shape, variable_structs
 from zoo.weights.torch_names import names
 from zoo.weights.torch_names.table import Flattened, Name, Pointwise
 
@@ -151,11 +152,10 @@ def places(model: nn.Module, input_shape: tuple[int, ...]) -> Iterator[Place]:
     Raises:
       ValueError: a module that the family's table does not name.
     """
-    image = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
-    shapes = jax.eval_shape(model.init, jax.random.key(0), image)
+    structs = variable_structs(model, image_shape(input_shape))
     table = [(re.compile(_regex(ours)), theirs) for ours, theirs in names(model).items()]
     for collection in ("params", "batch_stats"):
-        for keys, leaf in jax.tree_util.tree_leaves_with_path(shapes.get(collection, {})):
+        for keys, leaf in jax.tree_util.tree_leaves_with_path(structs.get(collection, {})):
             path = tuple(key.key for key in keys)
             theirs = _translate("/".join(path[:-1]), table)
             name = theirs if isinstance(theirs, str) else theirs.name
