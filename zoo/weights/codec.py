@@ -35,6 +35,9 @@ EXCEPTIONS = {
     mobilenet_v3.Row: "MobileNetV3Row",
 }
 
+# Forms of a computation, which no field of a model names.
+INTERNAL = "zoo.layers.cpu"
+
 # Format 1 wrote module paths, such as "layers.normalization.BatchNorm"; the last part is the stable name, except here.
 FORMAT_1_PACKAGES = ("layers.", "architectures.")
 FORMAT_1_EXCEPTIONS = {
@@ -140,6 +143,8 @@ def stable_names() -> dict[str, Any]:
     names: dict[str, Any] = {"Preprocess": Preprocess} | {name: getattr(nn, name) for name in ACTIVATIONS}
     for package in (zoo.layers, zoo.architectures):
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if info.name.startswith(INTERNAL):
+                continue
             module = importlib.import_module(info.name)
             for own_name, value in vars(module).items():
                 is_definition = inspect.isclass(value) or inspect.isfunction(value)
