@@ -1,11 +1,16 @@
 """Variables without the compilation of initializers, which takes longer than the tests that need them."""
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+import zoo
+from zoo import catalog
+from zoo.variables import variable_shapes
 
 
 @pytest.fixture
@@ -19,6 +24,18 @@ def filled():
         return {"params": jax.tree.map(lambda leaf: jnp.asarray(scaled(leaf), jnp.float32), shapes["params"])}
 
     return fill
+
+
+@pytest.fixture(scope="session")
+def count_parameters():
+    """`count_parameters(model, shape)` of a module or name, from the cached shapes of variables; a card costs more."""
+
+    def count(model, shape=None):
+        model = zoo.create(model) if isinstance(model, str) else model
+        shapes = variable_shapes(model, shape or catalog.input_shape(model))
+        return sum(math.prod(size) for path, size in shapes.items() if path[0] == "params")
+
+    return count
 
 
 @pytest.fixture
