@@ -198,3 +198,7 @@ def test_images_of_other_sizes_and_channels_are_no_other_model(tmp_path):
     model = zoo.create("lenet5")
     zoo.save(tmp_path / "a", model, numbers(model, (64, 48, 3)))
     assert zoo.load(tmp_path / "a").variables["params"]["stage1"]["conv"]["kernel"].shape[2] == 3
+
+
+def test_forms_for_one_platform_have_no_names_in_files():
+    assert not [name for name, value in stable_names().items() if value.__module__.startswith("zoo.layers.cpu")]
