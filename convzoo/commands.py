@@ -45,6 +45,11 @@ def answer(command: Callable[[], int | None], refusals: tuple[type[BaseException
         return FAILURE
 
 
+def say(line: str) -> None:
+    """Write a line of progress to stderr: stdout is for the results of a command."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """`convzoo zoo|train|analysis ...` is `python -m zoo|train|analysis ...`."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)

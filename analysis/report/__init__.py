@@ -13,6 +13,7 @@ from analysis.report.findings import Findings
 from analysis.report.settings import Settings
 from analysis.report.subject import Subject
 from convzoo import files
+from convzoo.commands import say
 
 __all__ = ["Findings", "Settings", "Subject", "examine", "page", "write"]
 
@@ -21,7 +22,7 @@ def write(
     subject: Subject,
     path: str | os.PathLike,
     settings: Settings | None = None,
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
 ) -> pathlib.Path:
     """Examine a classifier and write the page; the same subject and settings give the same bytes.
 

@@ -11,9 +11,10 @@ from analysis.report.sections.robustness import Robustness, bound
 from analysis.report.settings import Settings
 from analysis.report.style import CSS
 from analysis.report.subject import Subject
+from convzoo.commands import say
 
 
-def examine(subject: Subject, settings: Settings, log: Log = print) -> Findings:
+def examine(subject: Subject, settings: Settings, log: Log = say) -> Findings:
     """Measure what a report shows.
 
     Args:

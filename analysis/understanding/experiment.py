@@ -13,6 +13,7 @@ import numpy as np
 
 from analysis.network import Network
 from convzoo import files
+from convzoo.commands import say
 
 Verdict = Literal["holds", "holds partly", "does not hold here"]
 
@@ -158,7 +159,7 @@ class Lab:
 
     fit: Fit
     load: Callable[[str, int], Dataset]
-    log: Callable[[str], None] = print
+    log: Callable[[str], None] = say
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ from analysis.attribution.methods import METHODS, explainer
 from analysis.network import Network
 from analysis.understanding import memorisation
 from analysis.understanding.memorisation import Evidence, Verdict, separation
+from convzoo.commands import say
 
 BATCH_SIZE = 64
 SANITY, RADIUS, TRIES = 6, 0.02, 3
@@ -64,7 +65,7 @@ def study(
     elsewhere: Mapping[str, Any] | None = None,
     methods: Sequence[str] = tuple(METHODS),
     epsilon: float = 8 / 255,
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None] = say,
 ) -> dict[str, Findings]:
     """Examine networks on the same images.
 
