@@ -8,6 +8,7 @@ made = analysis.maximize(model, variables, (32, 32, 3), "stage3", [0, 1], key=ke
 adversarial = attacks.pgd(logits_fn, images, labels, attacks.Linf(8 / 255), key=key)
 """
 
+import convzoo  # noqa: F401, refuses old versions of Python
 from analysis import attacks, diagnosis, execution, features, metrics, taps
 from analysis.attribution import (
     cam,

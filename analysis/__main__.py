@@ -29,7 +29,7 @@ from analysis.commands.joined import Joined
 from analysis.commands.source import Source, title
 from analysis.network import Network
 from analysis.understanding import Lab
-from convzoo import commands
+from convzoo import commands, programs
 from train import datasets
 from train.tasks.classification import per_class
 from zoo.weights.saved import is_native
@@ -144,6 +144,12 @@ def lab(folder: Path) -> Lab:
     return Lab(fit, datasets.load)
 
 
-if __name__ == "__main__":
+def start(arguments: list[str] | None = None) -> int:
+    """Run the command line in a process of its own, which keeps its memory and its compiled programs."""
     zoo.keep_memory()
-    sys.exit(main())
+    programs.keep()
+    return main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(start())

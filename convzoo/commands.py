@@ -65,4 +65,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: unknown command {package!r}{hint}; there are {', '.join(PACKAGES)}", file=sys.stderr)
         return FAILURE
     packages.prefer(PACKAGES)
-    return importlib.import_module(f"{package}.__main__").main(rest)
+    module = importlib.import_module(f"{package}.__main__")
+    return getattr(module, "start", module.main)(rest)

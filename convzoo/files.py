@@ -1,4 +1,4 @@
-"""Files and folders that appear complete or not at all, their digests, and locks between processes."""
+"""Files and folders that appear complete or not at all, their digests, locks between processes, and the cache."""
 
 import contextlib
 import hashlib
@@ -119,3 +119,10 @@ def sha256_of_folder(folder: Path) -> dict[str, str]:
     """{relative path: SHA-256} of all files below a folder, sorted by path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+
+
+def cache_directory() -> Path:
+    """The folder of downloads and compiled programs: `$CONVZOO_CACHE`, or `convzoo` in the user's cache directory."""
+    if chosen := os.environ.get("CONVZOO_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "convzoo"

@@ -6,7 +6,7 @@ import signal
 import sys
 
 import zoo
-from convzoo import commands
+from convzoo import commands, programs
 from train import Config, Interrupted, model_fields, run
 from train.options import OPTIONS
 
@@ -65,6 +65,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 128 + signal.SIGINT
 
 
-if __name__ == "__main__":
+def start(arguments: list[str] | None = None) -> int:
+    """Run the command line in a process of its own, which keeps its memory and its compiled programs."""
     zoo.keep_memory()
-    sys.exit(main())
+    programs.keep()
+    return main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(start())

@@ -97,15 +97,19 @@ def _is_rate(value: Any) -> bool:
     return is_number(value, 0, 1, below=True)
 
 
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, type)
+
+
 # Fields that many models share: whether a value is allowed, and the expectation in words.
 FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "num_classes": (
         lambda value: is_integer(value, 0),
         "a non-negative integer; 0 gives features without a head",
     ),
-    "act": (lambda value: value is None or callable(value), "a function of arrays, such as flax.linen.gelu"),
+    "act": (lambda value: value is None or _is_function(value), "a function of arrays, such as flax.linen.gelu"),
     "norm": (
-        lambda value: callable(value) and not isinstance(value, type),
+        _is_function,
         "an instance such as BatchNorm() or GroupNorm(8), of zoo.layers",
     ),
     "dropout": (_is_rate, "a rate in [0, 1)"),

@@ -11,6 +11,11 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
 from convzoo.checks import is_integer
+from convzoo.checks import key as checked_key
+from zoo import initializers
+
+SMALLEST_IMAGE = 8
+"""Pixels on a side from which on a shape that begins with 1 or 3 is one with its channels first."""
 
 
 def init(
@@ -28,7 +33,7 @@ def init(
       `{"params": ..., "batch_stats": ...}`, nested plain dicts of arrays; `batch_stats` only where there are any.
 
     Raises:
-      ValueError: a shape that is not (H, W, C), or that the model cannot take.
+      ValueError: not a key, or a shape that is not (H, W, C) or that the model cannot take.
 
     Example:
       >>> import zoo
@@ -36,14 +41,15 @@ def init(
       >>> variables["params"]["head"]["kernel"].shape
       (84, 10)
     """
-    return _init(model, key, image_shape(input_shape), jnp.dtype(dtype))
+    shape, traced = image_shape(input_shape), isinstance(checked_key("key", key), jax.core.Tracer)
+    return (initializers.plain if traced else initializers.run)(model, key, shape, jnp.dtype(dtype))
 
 
 def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
     """Check the shape of one image.
 
     Raises:
-      ValueError: anything but three positive integers.
+      ValueError: anything but three positive integers, or channels that come first.
 
     Example:
       >>> image_shape([32, 32, 3])
@@ -52,6 +58,8 @@ def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
     if not isinstance(shape, Sequence) or len(shape) != 3 or not all(is_integer(size, 1) for size in shape):
         raise ValueError(f"input_shape={shape!r}: expected (height, width, channels), such as (224, 224, 3)")
     height, width, channels = map(int, shape)
+    if height in (1, 3) and min(width, channels) >= SMALLEST_IMAGE:
+        raise ValueError(f"input_shape={shape!r}: channels come last, did you mean {(width, channels, height)}?")
     return height, width, channels
 
 
@@ -78,12 +86,6 @@ def variable_shapes(model: nn.Module, input_shape: tuple[int, int, int]) -> dict
       (84, 10)
     """
     return {path: leaf.shape for path, leaf in flatten_dict(variable_structs(model, input_shape)).items()}
-
-
-@functools.partial(jax.jit, static_argnames=("model", "shape", "dtype"))
-def _init(model, key, shape, dtype):
-    variables = model.init(key, jnp.zeros((1, *shape), dtype))
-    return {kind: variables[kind] for kind in ("params", "batch_stats") if kind in variables}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -135,6 +135,7 @@ def test_names_are_matched_and_sorted_by_their_numbers():
         ("resnet20", {"num_classes": -1}, "num_classes=-1"),
         ("resnet20", {"blocks": [1, 1, 1]}, "use a tuple"),
         ("resnet20", {"act": "relu"}, "act='relu': expected a function"),
+        ("resnet20", {"act": dict}, "act=<class 'dict'>: expected a function"),
         ("resnet20", {"norm": GroupNorm}, "norm=.*GroupNorm.*: expected an instance such as"),
         ("mobilenet_v2", {"dropout": 1.0}, r"dropout=1.0: expected a rate in \[0, 1\)"),
         (3, {}, "unknown model 3"),
@@ -172,10 +173,24 @@ def test_variables_are_plain_dicts_of_float32():
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
 
 
-@pytest.mark.parametrize("shape", [(32, 32), (0, 32, 3), (32, 32, 1.5)])
+@pytest.mark.parametrize("shape", [(32, 32), (0, 32, 3), (32, 32, 1.5), 32])
 def test_init_refuses_what_is_not_an_image_shape(shape):
     with pytest.raises(ValueError, match="height, width, channels"):
         zoo.init(zoo.create("lenet5"), jax.random.key(0), shape)
+
+
+def test_init_and_card_refuse_channels_that_come_first():
+    for refuse in (
+        lambda shape: zoo.init(zoo.create("lenet5"), jax.random.key(0), shape),
+        lambda s: zoo.card("lenet5", s),
+    ):
+        with pytest.raises(ValueError, match=r"\(3, 48, 32\): channels come last, did you mean \(48, 32, 3\)"):
+            refuse((3, 48, 32))
+
+
+def test_init_refuses_what_is_not_a_key():
+    with pytest.raises(ValueError, match=r"key=0: expected one key, such as jax.random.key\(0\)"):
+        zoo.init(zoo.create("lenet5"), 0, (32, 32, 1))
 
 
 def test_a_second_logits_function_of_an_equal_model_does_not_recompile():

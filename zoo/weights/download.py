@@ -10,16 +10,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from convzoo import files
+from convzoo.files import cache_directory
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0
-
-
-def cache_directory() -> Path:
-    """The folder of downloads: `$CONVZOO_CACHE`, or `convzoo` in the user's cache directory."""
-    if chosen := os.environ.get("CONVZOO_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "convzoo"
 
 
 def is_url(text: str) -> bool:
