@@ -124,11 +124,23 @@ def in_batches(function: Callable[..., T], batch_size: int | None, *trees: Any) 
     _check_batch_size(batch_size)
     count = jax.tree.leaves(trees)[0].shape[0]
     size = batch_size or count
+    if size == count:
+        return jax.tree.map(jnp.asarray, function(*trees))
     results = []
     for start in _with_progress(range(0, count, size)):
         rows = np.minimum(np.arange(start, start + size), count - 1)
-        results.append(function(*jax.tree.map(lambda leaf, rows=rows: leaf[rows], trees)))
+        results.append(function(*jax.tree.map(lambda leaf, rows=rows: _rows_of(leaf, rows), trees)))
     return jax.tree.map(lambda *parts: jnp.concatenate(parts)[:count], *results)
+
+
+def _rows_of(leaf: Any, rows: np.ndarray) -> Any:
+    """Rows of an array; those of NumPy's stay on the host, those of JAX's are taken by one program."""
+    return leaf[rows] if isinstance(leaf, np.ndarray) else _taken(leaf, rows)
+
+
+@jax.jit
+def _taken(leaf: jax.Array, rows: jax.Array) -> jax.Array:
+    return leaf[rows]
 
 
 def sum_over_samples(function: Callable[..., T], samples: int, batch_size: int | None, *trees: Any) -> T:
@@ -162,7 +174,7 @@ def sum_over_samples(function: Callable[..., T], samples: int, batch_size: int |
 
     def of_rows(*trees):
         rows = jax.tree.leaves(trees)[0].shape[0]
-        spread = jax.tree.map(lambda leaf: leaf[np.repeat(np.arange(rows), width)], trees)
+        spread = jax.tree.map(lambda leaf: _rows_of(leaf, np.repeat(np.arange(rows), width)), trees)
         total = None
         for start in _with_progress(range(0, samples, width)):
             numbers = np.arange(start, start + width)

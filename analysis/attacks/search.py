@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from analysis.attacks.goal import Goal
 from analysis.attacks.threat import Threat
@@ -32,7 +33,7 @@ class Search(NamedTuple):
     def at(cls, images: jax.Array) -> "Search":
         """A search that has evaluated nothing: any image, evaluated, is better than `best`."""
         count = len(images)
-        return cls(images, images, jnp.full(count, -jnp.inf, jnp.float32), jnp.zeros(count, bool))
+        return cls(images, images, jnp.asarray(np.full(count, -np.inf, np.float32)), jnp.asarray(np.zeros(count, bool)))
 
     def update(self, loss: jax.Array, reached: jax.Array) -> "Search":
         """The search once the current images are evaluated: the best of them and of those before.

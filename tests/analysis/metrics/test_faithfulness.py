@@ -48,7 +48,8 @@ def test_the_gradient_of_a_linear_function_is_faithful(linear, images, labels, g
 def test_infidelity_of_a_wrong_map_is_its_error_times_the_noise(linear, images, labels, gradients):
     error = np.random.default_rng(6).normal(size=images.shape).astype(np.float32)
     measured = metrics.infidelity(linear, images, labels, gradients + error, KEY, sigma=0.2, samples=4000)
-    np.testing.assert_allclose(measured, 0.2**2 * (error**2).sum((1, 2, 3)), rtol=0.2)
+    # Squares of a normal variable: four standard errors of their mean; the key decides the draw, not the machine.
+    np.testing.assert_allclose(measured, 0.2**2 * (error**2).sum((1, 2, 3)), rtol=4 * np.sqrt(2 / 4000))
 
 
 def test_the_best_factor_makes_units_irrelevant(linear, logits_fn, images, labels, gradients):
