@@ -129,11 +129,11 @@ def in_batches(function: Callable[..., T], batch_size: int | None, *trees: Any) 
     results = []
     for start in _with_progress(range(0, count, size)):
         rows = np.minimum(np.arange(start, start + size), count - 1)
-        results.append(function(*jax.tree.map(lambda leaf, rows=rows: _rows_of(leaf, rows), trees)))
+        results.append(function(*jax.tree.map(lambda leaf, rows=rows: rows_of(leaf, rows), trees)))
     return jax.tree.map(lambda *parts: jnp.concatenate(parts)[:count], *results)
 
 
-def _rows_of(leaf: Any, rows: np.ndarray) -> Any:
+def rows_of(leaf: Any, rows: np.ndarray) -> Any:
     """Rows of an array; those of NumPy's stay on the host, those of JAX's are taken by one program."""
     return leaf[rows] if isinstance(leaf, np.ndarray) else _taken(leaf, rows)
 
@@ -174,7 +174,7 @@ def sum_over_samples(function: Callable[..., T], samples: int, batch_size: int |
 
     def of_rows(*trees):
         rows = jax.tree.leaves(trees)[0].shape[0]
-        spread = jax.tree.map(lambda leaf: _rows_of(leaf, np.repeat(np.arange(rows), width)), trees)
+        spread = jax.tree.map(lambda leaf: rows_of(leaf, np.repeat(np.arange(rows), width)), trees)
         total = None
         for start in _with_progress(range(0, samples, width)):
             numbers = np.arange(start, start + width)
