@@ -130,11 +130,28 @@ def in_batches(function: Callable[..., T], batch_size: int | None, *trees: Any) 
     for start in _with_progress(range(0, count, size)):
         rows = np.minimum(np.arange(start, start + size), count - 1)
         results.append(function(*jax.tree.map(lambda leaf, rows=rows: rows_of(leaf, rows), trees)))
-    return jax.tree.map(lambda *parts: jnp.concatenate(parts)[:count], *results)
+    return jax.tree.map(lambda *parts: _joined(count, *parts), *results)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _joined(count: int, *parts: jax.Array) -> jax.Array:
+    return jnp.concatenate(parts)[:count]
 
 
 def rows_of(leaf: Any, rows: np.ndarray) -> Any:
-    """Rows of an array; those of NumPy's stay on the host, those of JAX's are taken by one program."""
+    """Rows of an array: NumPy's stay on the host, JAX's are taken by one program for equal shapes.
+
+    Args:
+      leaf: an array.
+      rows: (M,) integers that are rows of it.
+
+    Returns:
+      The (M, ...) rows, as an array of the same library.
+
+    Example:
+      >>> rows_of(jnp.arange(3) * 10, np.array([2, 0])).tolist()
+      [20, 0]
+    """
     return leaf[rows] if isinstance(leaf, np.ndarray) else _taken(leaf, rows)
 
 

@@ -32,7 +32,7 @@ class Search(NamedTuple):
     @classmethod
     def at(cls, images: jax.Array) -> "Search":
         """A search that has evaluated nothing: any image, evaluated, is better than `best`."""
-        count = len(images)
+        count = len(images)  # made by NumPy, which needs no program for a new number of images
         return cls(images, images, jnp.asarray(np.full(count, -np.inf, np.float32)), jnp.asarray(np.zeros(count, bool)))
 
     def update(self, loss: jax.Array, reached: jax.Array) -> "Search":

@@ -110,7 +110,7 @@ def test_bfloat16_models(small, variables, pooled_variables, images, labels, nam
     [("saliency", jax.tree_util.Partial), *((name, functools.partial) for name in OF_FUNCTION)],
 )
 def test_new_values_do_not_compile_again(name, wrap, images, labels):
-    """`functools.partial` over arrays is read as JAX's `Partial`, which all other tests pass: one of it will do."""
+    """`functools.partial` over arrays is read as JAX's `Partial`: one method with the latter is enough."""
     of_function = OF_FUNCTION[name]
     traces = []
 
