@@ -122,7 +122,10 @@ def keys(key: Any, count: int) -> jax.Array:
       >>> keys(jax.random.key(0), 3).shape
       (3,)
     """
-    return jax.vmap(jax.random.fold_in, (None, 0))(values.key("key", key), np.arange(count))
+    return _folded(values.key("key", key), np.arange(count))
+
+
+_folded = jax.jit(jax.vmap(jax.random.fold_in, (None, 0)))
 
 
 def form(tree: Any) -> Any:

@@ -124,11 +124,40 @@ def in_batches(function: Callable[..., T], batch_size: int | None, *trees: Any) 
     _check_batch_size(batch_size)
     count = jax.tree.leaves(trees)[0].shape[0]
     size = batch_size or count
+    if size == count:
+        return jax.tree.map(jnp.asarray, function(*trees))
     results = []
     for start in _with_progress(range(0, count, size)):
         rows = np.minimum(np.arange(start, start + size), count - 1)
-        results.append(function(*jax.tree.map(lambda leaf, rows=rows: leaf[rows], trees)))
-    return jax.tree.map(lambda *parts: jnp.concatenate(parts)[:count], *results)
+        results.append(function(*jax.tree.map(lambda leaf, rows=rows: rows_of(leaf, rows), trees)))
+    return jax.tree.map(lambda *parts: _joined(count, *parts), *results)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _joined(count: int, *parts: jax.Array) -> jax.Array:
+    return jnp.concatenate(parts)[:count]
+
+
+def rows_of(leaf: Any, rows: np.ndarray) -> Any:
+    """Rows of an array: NumPy's stay on the host, JAX's are taken by one program for equal shapes.
+
+    Args:
+      leaf: an array.
+      rows: (M,) integers that are rows of it.
+
+    Returns:
+      The (M, ...) rows, as an array of the same library.
+
+    Example:
+      >>> rows_of(jnp.arange(3) * 10, np.array([2, 0])).tolist()
+      [20, 0]
+    """
+    return leaf[rows] if isinstance(leaf, np.ndarray) else _taken(leaf, rows)
+
+
+@jax.jit
+def _taken(leaf: jax.Array, rows: jax.Array) -> jax.Array:
+    return leaf[rows]
 
 
 def sum_over_samples(function: Callable[..., T], samples: int, batch_size: int | None, *trees: Any) -> T:
@@ -162,7 +191,7 @@ def sum_over_samples(function: Callable[..., T], samples: int, batch_size: int |
 
     def of_rows(*trees):
         rows = jax.tree.leaves(trees)[0].shape[0]
-        spread = jax.tree.map(lambda leaf: leaf[np.repeat(np.arange(rows), width)], trees)
+        spread = jax.tree.map(lambda leaf: rows_of(leaf, np.repeat(np.arange(rows), width)), trees)
         total = None
         for start in _with_progress(range(0, samples, width)):
             numbers = np.arange(start, start + width)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from analysis import checks
 from analysis.attacks.threat import Threat
@@ -63,7 +64,8 @@ def prepare(
     if not isinstance(threat, Threat):
         raise ValueError(f"threat={threat!r}: expected a threat model, such as attacks.Linf(8 / 255)")
     function, checked, labels = checks.inputs(logits_fn, images, labels)
+    # Signs are made by NumPy, which needs no program for a new number of images.
     if targets is None:
-        return function, checked, Goal(labels, jnp.ones(labels.shape, jnp.float32))
+        return function, checked, Goal(labels, jnp.asarray(np.ones(labels.shape, np.float32)))
     targets = checks.as_labels(targets, checks.classes_of(function, checked), len(checked), "targets")
-    return function, checked, Goal(targets, -jnp.ones(targets.shape, jnp.float32))
+    return function, checked, Goal(targets, jnp.asarray(-np.ones(targets.shape, np.float32)))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from analysis.attacks.goal import Goal
 from analysis.attacks.threat import Threat
@@ -31,8 +32,8 @@ class Search(NamedTuple):
     @classmethod
     def at(cls, images: jax.Array) -> "Search":
         """A search that has evaluated nothing: any image, evaluated, is better than `best`."""
-        count = len(images)
-        return cls(images, images, jnp.full(count, -jnp.inf, jnp.float32), jnp.zeros(count, bool))
+        count = len(images)  # made by NumPy, which needs no program for a new number of images
+        return cls(images, images, jnp.asarray(np.full(count, -np.inf, np.float32)), jnp.asarray(np.zeros(count, bool)))
 
     def update(self, loss: jax.Array, reached: jax.Array) -> "Search":
         """The search once the current images are evaluated: the best of them and of those before.

@@ -77,7 +77,11 @@ def occlusion(
     boxes = np.array([(0, 0, 0, 0), *corners])  # the first hides nothing
     scores = execution.in_batches(
         lambda pair: _scores(
-            logits_fn, images[pair // len(boxes)], labels[pair // len(boxes)], boxes[pair % len(boxes)], filling, score
+            logits_fn,
+            *(execution.rows_of(part, pair // len(boxes)) for part in (images, labels)),
+            boxes[pair % len(boxes)],
+            filling,
+            score,
         ),
         batch_size,
         np.arange(count * len(boxes)),

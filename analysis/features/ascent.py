@@ -110,11 +110,11 @@ def _ready(
     objective: Callable, plan: Plan, keys: jax.Array, start: Any
 ) -> tuple[_Climb, Callable[[_Climb, int], _Climb]]:
     """The state before the first step, and (state, steps) → the state so many steps later."""
-    drawn, viewed = jax.vmap(lambda key: jax.random.split(key), out_axes=1)(keys)
-    at = _start(plan.parametrization, drawn, start)
+    place = execution.Static(start) if isinstance(start, tuple) else jnp.asarray(start)
+    at, moments, viewed = _start(execution.Static(plan.parametrization), keys, place)
     # A multiple of some length, so that the program does not depend on every number of steps.
-    history = jnp.zeros((len(keys), -(-plan.steps // HISTORY) * HISTORY), jnp.float32)
-    state = _Climb(at, jax.vmap(ADAM.init)(at), jnp.int32(0), history)
+    history = np.zeros((len(keys), -(-plan.steps // HISTORY) * HISTORY), np.float32)
+    state = _Climb(at, moments, jnp.int32(0), jnp.asarray(history))
     step = _Step(plan.parametrization, plan.transforms)
     rates = jnp.float32(plan.first), jnp.float32((plan.last - plan.first) / plan.steps)
     return state, lambda state, steps: execution.iterate(
@@ -123,7 +123,12 @@ def _ready(
 
 
 def _images(plan: Plan, state: _Climb) -> jax.Array:
-    return jnp.clip(jax.vmap(plan.parametrization.decode)(state.at), 0, 1)
+    return _decoded(execution.Static(plan.parametrization), state.at)
+
+
+@jax.jit
+def _decoded(parametrization: execution.Static, at: jax.Array) -> jax.Array:
+    return jnp.clip(jax.vmap(parametrization.value.decode)(at), 0, 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +158,14 @@ class _Step:
         return _Climb(at, moments, state.step + 1, history)
 
 
-def _start(parametrization: Parametrization, keys: jax.Array, start: Any) -> jax.Array:
-    if isinstance(start, tuple):
-        return jax.vmap(lambda key: parametrization.start(key, start))(keys)
-    return jax.vmap(parametrization.encode)(jnp.asarray(start))
+@jax.jit
+def _start(
+    parametrization: execution.Static, keys: jax.Array, start: execution.Static | jax.Array
+) -> tuple[jax.Array, Any, jax.Array]:
+    """Coordinates, Adam's moments and the keys of the views; a start that is no array is the shape of an image."""
+    drawn, viewed = jax.vmap(lambda key: jax.random.split(key), out_axes=1)(keys)
+    if isinstance(start, execution.Static):
+        at = jax.vmap(lambda key: parametrization.value.start(key, start.value))(drawn)
+    else:
+        at = jax.vmap(parametrization.value.encode)(start)
+    return at, jax.vmap(ADAM.init)(at), viewed

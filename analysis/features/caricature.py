@@ -63,7 +63,7 @@ def caricature(
       >>> model = nn.Conv(1, (1, 1))
       >>> variables = {"params": {"kernel": jnp.ones((1, 1, 1, 1)), "bias": jnp.zeros(1)}}
       >>> result = caricature(
-      ...     model, variables, jnp.full((1, 2, 2, 1), 0.5), None, steps=60, transforms=(), key=jax.random.key(0)
+      ...     model, variables, jnp.full((1, 2, 2, 1), 0.5), None, steps=20, transforms=(), key=jax.random.key(0)
       ... )
       >>> bool(result.activation[0] > 1)
       True

@@ -62,7 +62,7 @@ def beyond_data(
       >>> import jax.numpy as jnp
       >>> model, images = nn.Conv(1, (1, 1)), jnp.full((1, 2, 2, 1), 0.25)
       >>> variables = {"params": {"kernel": jnp.ones((1, 1, 1, 1)), "bias": jnp.zeros(1)}}
-      >>> result = beyond_data(model, variables, images, None, [0], steps=50, key=jax.random.key(0))
+      >>> result = beyond_data(model, variables, images, None, [0], steps=20, key=jax.random.key(0))
       >>> result.data.tolist(), bool(result.maximised[0] > 0.4)
       ([0.25], True)
     """
@@ -133,7 +133,9 @@ def variation_at_equal_activation(
       >>> import jax.numpy as jnp
       >>> model, images = nn.Conv(1, (1, 1)), jnp.full((1, 4, 4, 1), 0.6)
       >>> variables = {"params": {"kernel": jnp.ones((1, 1, 1, 1)), "bias": jnp.zeros(1)}}
-      >>> result = variation_at_equal_activation(model, variables, images, None, [0], key=jax.random.key(0), steps=4)
+      >>> result = variation_at_equal_activation(
+      ...     model, variables, images, None, [0], key=jax.random.key(0), steps=4, rates=[0.1]
+      ... )
       >>> round(result["data"].level.item(), 3), result["data"].pixels.item()
       (0.6, 0.0)
     """
@@ -141,13 +143,14 @@ def variation_at_equal_activation(
     place = find_layer(Network(model, variables, preprocess), images, layer)
     chosen = channels_of(channels, place.channels, None)
     objective, keys = unit(place, None, chosen), checks.keys(key, len(chosen))
-    gray, roughness = jnp.full((len(chosen), *images.shape[1:]), 0.5), TotalVariation(1.0, beta=1.0)
+    gray = jnp.asarray(np.full((len(chosen), *images.shape[1:]), 0.5, np.float32))
+    roughness = TotalVariation(1.0, beta=1.0)
 
     def climbed(form: Parametrization) -> Climbs:
         plans = [ascent.plan(form, transforms, (), steps, rate, rate) for rate in rates]
         steps_of = [
             [
-                (execution.call(objective, shown), roughness(shown))
+                (execution.call(objective, shown), execution.call(roughness, shown))
                 for shown in ascent.frames(objective, plan, keys, gray)
             ]
             for plan in plans

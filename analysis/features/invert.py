@@ -131,9 +131,10 @@ def inversion_by_depth(
       ValueError: as in `analysis.invert`.
 
     Example:
-      >>> model, images = nn.Sequential([nn.Conv(2, (1, 1)), nn.Conv(1, (1, 1))]), jnp.full((1, 2, 2, 2), 0.25)
+      >>> layers = [nn.Conv(2, (1, 1), kernel_init=nn.initializers.ones) for _ in range(2)]
+      >>> model, images = nn.Sequential(layers), jnp.full((1, 2, 2, 2), 0.25)
       >>> variables = model.init(jax.random.key(0), images)
-      >>> [*inversion_by_depth(model, variables, images, key=jax.random.key(0), steps=2)]
+      >>> [*inversion_by_depth(model, variables, images, regularizers=(), key=jax.random.key(0), steps=2)]
       ['layers_0', 'layers_1']
     """
     images = checks.as_images(images)

@@ -27,8 +27,9 @@ class Denoiser(nn.Module):
 
     Example:
       >>> images = jnp.ones((1, 8, 8, 3))
-      >>> Denoiser().apply(Denoiser().init(jax.random.key(0), images), images).shape
-      (1, 8, 8, 3)
+      >>> denoised, variables = jax.eval_shape(Denoiser().init_with_output, jax.random.key(0), images)
+      >>> denoised.shape, variables["params"]["conv1"]["kernel"].shape
+      ((1, 8, 8, 3), (3, 3, 3, 24))
     """
 
     features: int = 24
@@ -109,7 +110,7 @@ def learn_denoiser(
     Example:
       >>> images = jnp.full((4, 6, 6, 1), 0.5)
       >>> denoise = learn_denoiser(images, jax.random.key(0), steps=2, denoiser=Denoiser(features=4, depth=2))
-      >>> denoise(images).shape
+      >>> jax.eval_shape(denoise, images).shape
       (4, 6, 6, 1)
     """
     images = jnp.asarray(checks.as_images(images))

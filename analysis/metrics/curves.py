@@ -208,12 +208,11 @@ def _curve(logits_fn, images, labels, maps, steps, baseline, score, batch_size, 
     pixels = images.shape[1] * images.shape[2]
     counts = np.rint(np.linspace(0, pixels, steps + 1)).astype(np.int32)
     places = _places(maps)
+    sides = (baselines, images) if insert else (images, baselines)
     scores = execution.in_batches(
         lambda pair: _scores(
             logits_fn,
-            *(side[pair // len(counts)] for side in ((baselines, images) if insert else (images, baselines))),
-            labels[pair // len(counts)],
-            places[pair // len(counts)],
+            *(execution.rows_of(part, pair // len(counts)) for part in (*sides, labels, places)),
             counts[pair % len(counts)],
             score,
         ),

@@ -125,7 +125,7 @@ def infidelity(
     predicted, observed = execution.in_batches(
         lambda pair: _responses(
             logits_fn,
-            *(rows[pair // samples] for rows in (images, labels, maps, keys)),
+            *(execution.rows_of(part, pair // samples) for part in (images, labels, maps, keys)),
             pair % samples,
             jnp.asarray(sigma, images.dtype),
             score,
@@ -189,11 +189,11 @@ def sensitivity(
     images = checks.as_images(images)
     keys = checks.keys(key, len(images))
     before = method(images, labels)
-    largest = _lengths(jnp.zeros_like(before))
+    largest = jnp.asarray(np.zeros(len(images), before.dtype))
     for sample in range(samples):
         after = method(_nearby(images, keys, sample, jnp.asarray(radius, images.dtype)), labels)
-        largest = jnp.maximum(largest, _lengths(after - before))
-    return jnp.where(largest > 0, largest / _lengths(before), 0)
+        largest = jnp.maximum(largest, _distances(after, before))
+    return jnp.where(largest > 0, largest / _distances(before, np.zeros((), before.dtype)), 0)
 
 
 @jax.jit
@@ -204,5 +204,6 @@ def _nearby(images, keys, sample, radius):
     return jnp.clip(images + radius * jax.vmap(draw)(keys), 0, 1)
 
 
-def _lengths(maps):
-    return jnp.sqrt(jnp.sum(maps.reshape(len(maps), -1) ** 2, axis=1))
+@jax.jit
+def _distances(maps, others):
+    return jnp.sqrt(jnp.sum((maps - others).reshape(len(maps), -1) ** 2, axis=1))

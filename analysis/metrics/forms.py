@@ -76,7 +76,8 @@ def as_masks(masks: Any, shape: Sequence[int], name: str = "masks") -> jax.Array
         raise ValueError(f"{name} of shape {array.shape}: expected {tuple(shape)}, or {tuple(shape[1:])} for all")
     if array.dtype != bool:
         raise ValueError(f"{name} of type {array.dtype}: expected booleans, such as {name} > 0")
-    array = jnp.broadcast_to(jnp.asarray(array).reshape((-1, *shape[1:])), tuple(shape))
+    library = np if isinstance(array, np.ndarray) else jnp
+    array = jnp.asarray(library.broadcast_to(array.reshape((-1, *shape[1:])), tuple(shape)))
     if checks.is_concrete(array):
         empty = np.flatnonzero(~np.asarray(array).any((1, 2)))
         if empty.size:

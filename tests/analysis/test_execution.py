@@ -66,6 +66,14 @@ def test_in_batches(count, batch_size, batches):
     assert shapes == [(batch_size or count,)] * batches
 
 
+def test_rows_of_an_array_stay_with_their_library():
+    table, rows = np.arange(12, dtype=np.float32).reshape(4, 3), np.array([3, 0, 3])
+    assert isinstance(execution.rows_of(table, rows), np.ndarray)
+    taken = execution.rows_of(jnp.asarray(table), rows)
+    assert isinstance(taken, jax.Array)
+    np.testing.assert_array_equal(taken, execution.rows_of(table, rows))
+
+
 def test_weights_are_arguments_of_the_program():
     weights = jnp.full((2, 3), 7.0)
     program = str(jax.make_jaxpr(execution.call)(execution.as_argument(functools.partial(jnp.dot, weights)), weights.T))

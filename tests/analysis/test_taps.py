@@ -72,26 +72,30 @@ def test_list_is_in_order_and_allocates_nothing():
 @pytest.mark.parametrize("wrap", WRAPS)
 @pytest.mark.parametrize("jit", [False, True], ids=["eager", "jitted"])
 def test_read_perturb_replace(wrap, jit):
-    model, compiled = Net(WRAPS[wrap]), jax.jit if jit else lambda function: function
-    read = compiled(lambda inputs: taps.read(model, VARIABLES, inputs, "right/first"))(INPUTS)
+    model, delta = Net(WRAPS[wrap]), np.float32([[1, 2], [3, 4]])
+
+    def passes(inputs):
+        return (
+            taps.read(model, VARIABLES, inputs, "right/first"),
+            taps.perturb(model, VARIABLES, inputs, "left/first", delta),
+            taps.perturb(model, VARIABLES, inputs, "left/first", 2 * delta),
+            taps.replace(model, VARIABLES, inputs, "right/first", 0.0),
+            model.apply(VARIABLES, inputs, train=False),
+        )
+
+    read, moved, again, zeroed, untouched = (jax.jit(passes) if jit else passes)(INPUTS)
     np.testing.assert_allclose(read, by_hand()["right/first"], rtol=1e-5)
-    delta = jnp.array([[1.0, 2.0], [3.0, 4.0]])
-    moved = compiled(lambda inputs: taps.perturb(model, VARIABLES, inputs, "left/first", delta))(INPUTS)
-    np.testing.assert_allclose(moved, by_hand({"left/first": lambda x: x + np.asarray(delta)})["head"], rtol=1e-5)
-    again = compiled(lambda inputs: taps.perturb(model, VARIABLES, inputs, "left/first", 2 * delta))(INPUTS)
-    np.testing.assert_allclose(again, by_hand({"left/first": lambda x: x + 2 * np.asarray(delta)})["head"], rtol=1e-5)
-    zeroed = compiled(lambda inputs: taps.replace(model, VARIABLES, inputs, "right/first", 0.0))(INPUTS)
+    np.testing.assert_allclose(moved, by_hand({"left/first": lambda x: x + delta})["head"], rtol=1e-5)
+    np.testing.assert_allclose(again, by_hand({"left/first": lambda x: x + 2 * delta})["head"], rtol=1e-5)
     np.testing.assert_allclose(zeroed, by_hand({"right/first": lambda x: 0 * x})["head"], rtol=1e-5)
-    untouched = compiled(lambda inputs: model.apply(VARIABLES, inputs, train=False))(INPUTS)
     np.testing.assert_allclose(untouched, by_hand()["head"], rtol=1e-5)
 
 
 @pytest.mark.parametrize("wrap", WRAPS)
 def test_the_gradient_of_a_perturbation_is_that_of_the_activation(wrap):
     model = Net(WRAPS[wrap])
-    gradient = jax.grad(lambda delta: taps.perturb(model, VARIABLES, INPUTS, "left", delta)[:, 0].sum())(
-        jnp.zeros((2, 2))
-    )
+    total = jax.jit(jax.grad(lambda delta: taps.perturb(model, VARIABLES, INPUTS, "left", delta)[:, 0].sum()))
+    gradient = total(np.zeros((2, 2), np.float32))
     kernels = [VARIABLES["params"]["right"][name]["kernel"] for name in ("first", "second")]
     expected = np.asarray(kernels[0]) @ np.asarray(kernels[1]) @ np.asarray(VARIABLES["params"]["head"]["kernel"])[:, 0]
     np.testing.assert_allclose(gradient, np.tile(expected, (2, 1)), rtol=1e-5)

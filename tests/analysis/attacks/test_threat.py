@@ -61,7 +61,8 @@ def test_random_starts_fill_the_ball(ball):
     lengths = np.array([length(ball, start) for start in starts]) / 0.5
     assert lengths.max() <= 1 + 1e-6
     size = np.prod(SHAPE)
-    np.testing.assert_allclose(lengths.mean(), size / (size + 1), atol=0.02)  # E[r] of a uniform ball
+    # E[r] of a uniform ball, within three standard errors of 0.0016; the key decides the draw, not the machine.
+    np.testing.assert_allclose(lengths.mean(), size / (size + 1), atol=0.005)
     np.testing.assert_allclose(starts.mean(0), 0, atol=0.05)
 
 

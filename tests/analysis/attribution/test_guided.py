@@ -78,9 +78,9 @@ def shapes_of(model, size, channels=3):
 @pytest.mark.parametrize(
     ("model", "rectifier"),
     [
-        (zoo.create("resnet20"), nn.relu),
-        (zoo.create("resnet20", norm=GroupNorm(4)), nn.relu),
-        (zoo.create("mobilenet_v1"), nn.relu6),
+        (zoo.create("resnet20", blocks=(1, 1)), nn.relu),
+        (zoo.create("resnet20", blocks=(1, 1), norm=GroupNorm(4)), nn.relu),
+        (zoo.create("mobilenet_v1", stages=((64,), (128,))), nn.relu6),
         (zoo.create("lenet5", act=nn.relu), nn.relu),
     ],
     ids=["resnet20", "group_norm", "relu6", "lenet5"],
@@ -128,7 +128,7 @@ class Deaf(nn.Module):
         (StemAside(aside=cut_and_its_root), "1 rectifiers of StemAside"),
         (Deaf(), "Deaf does not compute with ReLU or ReLU6 alone"),
         (zoo.create("lenet5"), "LeNet.* does not compute with ReLU"),
-        (zoo.create("resnet20", act=nn.gelu), "ResNet does not compute with ReLU"),
+        (zoo.create("resnet20", blocks=(1, 1), act=nn.gelu), "ResNet does not compute with ReLU"),
         (zoo.create("mobilenet_v3_small"), "rectifiers of MobileNetV3 do not go through"),
     ],
     ids=["no_field", "relu", "maximum", "leaky", "where", "loop", "also_a_root", "deaf", "tanh", "gelu", "mixed"],

@@ -1,6 +1,5 @@
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -43,7 +42,7 @@ def test_a_map_of_the_weights_changes(cascade):
 
 
 def test_a_cascade_ends_at_the_model_s_own_start(small, variables, images, labels, saliency, cascade):
-    fresh = small().init(KEY, images[:1])
+    fresh = jax.jit(small().init)(KEY, images[:1])
     before, after = (saliency(small(), weights, images, labels) for weights in (variables, fresh))
     np.testing.assert_allclose(cascade.rank_correlation[-1], metrics.rank_correlation(before, after), atol=1e-4)
 
@@ -51,7 +50,7 @@ def test_a_cascade_ends_at_the_model_s_own_start(small, variables, images, label
 def test_independent_layers_leave_the_others_trained(small, variables, images, labels, saliency, cascade):
     result = metrics.randomisation(saliency, small(), variables, images, labels, KEY, order="independent")
     np.testing.assert_array_equal(result.rank_correlation[0], cascade.rank_correlation[0])
-    fresh = small().init(KEY, images[:1])["params"]
+    fresh = jax.jit(small().init)(KEY, images[:1])["params"]
     mixed = {"params": variables["params"] | {"stage1": fresh["stage1"]}}
     before, after = (saliency(small(), weights, images, labels) for weights in (variables, mixed))
     np.testing.assert_allclose(result.rank_correlation[2], metrics.rank_correlation(before, after), atol=1e-4)
@@ -73,7 +72,7 @@ def test_statistics_of_batch_normalization_are_forgotten_too(images, labels, sal
             return nn.Dense(3, name="head")(nn.relu(x).mean((1, 2)))
 
     variables = Normalized().init(KEY, images[:1])
-    moved = variables | {"batch_stats": {"norm": {"mean": jnp.full(2, 0.5), "var": jnp.ones(2)}}}
+    moved = variables | {"batch_stats": {"norm": {"mean": np.full(2, 0.5, np.float32), "var": np.ones(2, np.float32)}}}
     result = metrics.randomisation(saliency, Normalized(), moved, images, labels, KEY, layers=["norm"])
     before, after = (saliency(Normalized(), weights, images, labels) for weights in (moved, variables))
     assert float(abs(before - after).max()) > 0

@@ -67,7 +67,7 @@ def test_separation_counts_pairs():
 
 
 def test_margin_under_attack_of_a_linear_function():
-    weights = jnp.array([[1.0, 0.0, -1.0], [-0.5, 2.0, 0.0]])
+    weights = np.float32([[1, 0, -1], [-0.5, 2, 0]])
     linear = lambda images: images[:, 0, 0] @ weights  # noqa: E731
     images, labels = np.full((3, 1, 1, 2), 0.5, np.float32), np.array([0, 1, 2])
     margins = memorisation.attacked_margin(linear, images, labels, attacks.Linf(0.125), KEY)
