@@ -69,7 +69,7 @@ def plate(pixels: np.ndarray, alt: str, above: str = "", below: str = "", over: 
     """An image with words, in HTML, above and below, and marks over it."""
     shown = image(pixels, alt)
     shown = f'<div class="marked">{shown}{over}</div>' if over else shown
-    return f'<div class="plate"><span class="above">{above}</span>{shown}{below}</div>'
+    return f'<div class="plate"><span class="above">{above}</span>{shown}<div class="under">{below}</div></div>'
 
 
 def verdict(classes: Sequence[str], shares: np.ndarray, truth: int, sign: str = "") -> str:
