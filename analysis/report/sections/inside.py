@@ -137,7 +137,8 @@ def draw(subject: Subject, findings: Findings) -> str:
             "and there is no gradient to climb. Then "
             f"the images among the first {searched:,} of the test set on which the channel is largest anywhere, with "
             "their class and that value; framed: the pixels that it depends on. <i>Tie</i>: so many images share the "
-            "largest value, as where a channel is saturated, and those shown are the first of them.",
+            "largest value, as where a channel is saturated; they are ranked by the value before the activation "
+            "function that saturates, or else in the order of the test set.",
         )
         + picture(
             f'<div class="cards">{"".join(_classes(subject, findings, depth, first))}</div>',
