@@ -26,11 +26,12 @@ from analysis import report
 from analysis.commands import attribute, experiment, invert, maximize, top_images
 from analysis.commands import report as page
 from analysis.commands.joined import Joined
-from analysis.commands.source import Source, title
+from analysis.commands.source import Source
 from analysis.network import Network
 from analysis.report.markup import percent
 from analysis.understanding import Lab
 from convzoo import commands
+from convzoo.plots import title
 from train import datasets
 from train.tasks.classification import per_class
 from zoo.weights.saved import is_native

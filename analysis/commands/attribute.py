@@ -59,7 +59,7 @@ def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[Path]:
     methods = tuple(METHODS) if every else options.method
     for name in methods:
         choice("method", name, METHODS)
-    own_scales = choice("scale", options.scale, SCALES) == "image"
+    choice("scale", options.scale, SCALES)
     if options.layer is not None:
         source.network.spatial_layer(source.image_shape, options.layer)
     source = source.chosen(options.images, options.count)
@@ -84,7 +84,7 @@ def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[Path]:
                 raise
             print(f"left out {name}: {error}", file=sys.stderr)
     arrays = {"images": source.images, "targets": targets, "probabilities": shares} | maps
-    return outputs.write(path, _figure(source, shares, targets, maps, options.layer, own_scales), arrays)
+    return outputs.write(path, _figure(source, shares, targets, maps, options.layer, options.scale == "image"), arrays)
 
 
 def _figure(

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis import draw
+from convzoo.plots import in_percent
 
 Z = 1.96
 """Standard deviations on each side of the mean that hold 95 % of a normal distribution."""
@@ -26,11 +27,6 @@ def percent(share: float, count: int = 1000) -> str:
       ('87\\xa0%', '87.0\\xa0%')
     """
     return f"{in_percent(share, count)}\u00a0%"
-
-
-def in_percent(share: float, count: int) -> str:
-    """A share of `count` cases in percent, without the sign."""
-    return f"{100 * share:.{max(0, math.ceil(math.log10(count)) - 2)}f}"
 
 
 def interval(share: float, count: int) -> str:

@@ -1,8 +1,9 @@
 """Metrics of a report: loss and accuracy of the splits, and the figures of each class."""
 
 from analysis.report.findings import Findings, Section
-from analysis.report.markup import in_percent, table
+from analysis.report.markup import table
 from analysis.report.subject import Subject
+from convzoo.plots import in_percent
 
 SHARES = ("accuracy", "precision", "recall", "f1")
 

@@ -8,9 +8,10 @@ import numpy as np
 from analysis import attacks
 from analysis.draw import robustness as chart_of
 from analysis.report.findings import Findings, Log, Predictions, Section, first_of_each_class, logits_of
-from analysis.report.markup import in_percent, percent, picture, plate, svg, table, verdict
+from analysis.report.markup import percent, picture, plate, svg, table, verdict
 from analysis.report.settings import Settings
 from analysis.report.subject import Subject
+from convzoo.plots import in_percent
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
