@@ -26,10 +26,12 @@ from analysis import report
 from analysis.commands import attribute, experiment, invert, maximize, top_images
 from analysis.commands import report as page
 from analysis.commands.joined import Joined
-from analysis.commands.source import Source, title
+from analysis.commands.source import Source
 from analysis.network import Network
+from analysis.report.markup import percent
 from analysis.understanding import Lab
 from convzoo import commands, programs
+from convzoo.plots import title
 from train import datasets
 from train.tasks.classification import per_class
 from zoo.weights.saved import is_native
@@ -110,7 +112,7 @@ def subject(path: Path, command: str) -> report.Subject:
         "images": f"{len(data.train):,} train, {len(data.test):,} test",
         "input": f"{height} × {width} × {channels}",
         **{"parameters": f"{card.parameters:,}", "MACs": f"{card.macs:,}"},
-        "test accuracy": f"{100 * run.metrics[-1]['test']['accuracy']:.2f} %" if run.metrics else "–",
+        "test accuracy": percent(run.metrics[-1]["test"]["accuracy"], len(data.test)) if run.metrics else "–",
         "epochs": f"{len(run.metrics)} of {config.epochs}",
         "optimizer": f"{config.optimizer}, rate {config.learning_rate:g}, {config.schedule}",
         "batch": f"{config.batch_size} images",
@@ -128,6 +130,7 @@ def subject(path: Path, command: str) -> report.Subject:
         facts=facts,
         history=run.metrics,
         per_class=per_class,
+        counts={"train": len(data.train), "test": len(data.test)},
         command=command,
     )
 

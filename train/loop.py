@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from convzoo import plots
 from train import augment, batches, checkpoints, curves, initial, run_directory, steps
 from train.config import Config
 from train.console import Interrupted, Interrupts, Progress
@@ -170,7 +171,9 @@ def _train(
             run_directory.append_row(out, TIMING, {"epoch": epoch + 1} | progress.pace.figures())
             rows.append(row)
             if epoch + 1 == config.epochs or time.monotonic() - drawn > CURVES_EVERY:
-                curves.draw(rows, task.columns, f"{config.model} on {config.dataset_name}").savefig(out / "curves.png")
+                counts = {"train": len(plan.dataset.train), "test": len(plan.dataset.test)}
+                title = plots.title(config.model, config.dataset_name)
+                curves.draw(rows, task.columns, title, counts).savefig(out / "curves.png")
                 drawn = time.monotonic()
             state = next_epoch(state, task)
             checkpoints.save(out / "checkpoints", state)

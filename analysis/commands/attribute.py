@@ -14,6 +14,7 @@ from analysis.commands.joined import Joined
 from analysis.commands.source import Source
 from convzoo.checks import choice
 
+SCALES = ("method", "image")
 DEFAULT = ("saliency", "integrated_gradients", "grad_cam", "occlusion")
 
 
@@ -30,6 +31,12 @@ def add(commands: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("--layer", help="of Grad-CAM and similar methods (default: the last stage)")
     parser.add_argument("--target", metavar="CLASS", help="explained: a name or number (default: the predicted class)")
+    parser.add_argument(
+        "--scale",
+        default=SCALES[0],
+        help=f"of the colours: one for each {SCALES[0]}, so that images can be compared, or one for each {SCALES[1]}, "
+        "so that weak maps can be seen (default: %(default)s)",
+    )
     return parser
 
 
@@ -52,6 +59,7 @@ def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[Path]:
     methods = tuple(METHODS) if every else options.method
     for name in methods:
         choice("method", name, METHODS)
+    choice("scale", options.scale, SCALES)
     if options.layer is not None:
         source.network.spatial_layer(source.image_shape, options.layer)
     source = source.chosen(options.images, options.count)
@@ -76,10 +84,17 @@ def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[Path]:
                 raise
             print(f"left out {name}: {error}", file=sys.stderr)
     arrays = {"images": source.images, "targets": targets, "probabilities": shares} | maps
-    return outputs.write(path, _figure(source, shares, targets, maps, options.layer), arrays)
+    return outputs.write(path, _figure(source, shares, targets, maps, options.layer, options.scale == "image"), arrays)
 
 
-def _figure(source: Source, shares: np.ndarray, targets: np.ndarray, maps: dict[str, np.ndarray], layer: str | None):
+def _figure(
+    source: Source,
+    shares: np.ndarray,
+    targets: np.ndarray,
+    maps: dict[str, np.ndarray],
+    layer: str | None,
+    own_scales: bool,
+):
     from analysis.commands import figures
 
     if any(METHODS[name].of_layer for name in maps):
@@ -90,10 +105,12 @@ def _figure(source: Source, shares: np.ndarray, targets: np.ndarray, maps: dict[
             METHODS[name].unit,
             METHODS[name].signed,
             values,
+            own_scales,
         )
         for name, values in maps.items()
     ]
     titles = []
     for name, share, target in zip(source.names, shares, targets, strict=True):
         titles.append(f"{name}\n{source.class_name(int(target))}: {100 * share[target]:.1f} %")
-    return figures.maps(source.images, titles, rows, f"{source.title}: maps for the class above each image")
+    scale = "; each on its own scale, full at the number above it" if own_scales else ""
+    return figures.maps(source.images, titles, rows, f"{source.title}: maps for the class above each image{scale}")

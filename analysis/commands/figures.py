@@ -11,19 +11,21 @@ from analysis import draw
 
 
 class Row(NamedTuple):
-    """One method's maps of all images, on one scale.
+    """One method's maps of all images, on one scale or each on its own.
 
     Attributes:
       label: of the row.
       unit: what a value measures.
       signed: two hues about zero.
       values: (N, H, W).
+      own_scales: whether each image has its own scale, written above it.
     """
 
     label: str
     unit: str
     signed: bool
     values: np.ndarray
+    own_scales: bool = False
 
 
 class Tile(NamedTuple):
@@ -64,21 +66,29 @@ def maps(images: np.ndarray, titles: Sequence[str], rows: Sequence[Row], heading
       ['net', 'saliency']
     """
     lines = max(title.count("\n") + 1 for title in titles)
-    figure, place = _sheet(images, 1 + len(rows), heading, top=0.13 * lines, right=BAR)
+    line = 0.16 if any(row.own_scales for row in rows) else 0.0
+    figure, place = _sheet(images, 1 + len(rows), heading, top=0.13 * lines, line=line, right=BAR)
     for column, (image, title) in enumerate(zip(draw.rgb(images), titles, strict=True)):
         place(0, column, image).set_title(title, pad=2, fontsize=7)
     for number, row in enumerate(rows, 1):
-        saturation = draw.limit(row.values)
-        for column, image in enumerate(draw.blend(images, row.values, saturation, row.signed)):
-            axes = place(number, column, image)
+        limits = [draw.limit(row.values if not row.own_scales else values) for values in row.values]
+        for column, (values, saturation) in enumerate(zip(row.values, limits, strict=True)):
+            own = slice(column, column + 1)
+            axes = place(number, column, draw.blend(images[own], values[np.newaxis], saturation, row.signed)[0])
+            if row.own_scales:
+                axes.set_title(f"{'±' if row.signed else '≥ '}{saturation:.2g}", pad=2, fontsize=7)
         corner = axes.get_position()
         _label(figure, row.label, corner)
         width, height = figure.get_size_inches()
         bar = figure.add_axes((corner.x1 + 0.15 / width, corner.y0 + 0.5 / height, 1.35 / width, 0.1 / height))
+        saturation = 1.0 if row.own_scales else limits[0]
         low = -saturation if row.signed else 0.0
+        ends = [f"{low:.2g}", f"{saturation:.2g}"]
+        if row.own_scales:
+            ends = ["−above" if row.signed else "0", "above"]
         bar.imshow(draw.ramp(row.signed), aspect="auto", extent=(low, saturation, 0.0, 1.0))
         bar.set_yticks([])
-        bar.set_xticks([low, saturation], [f"{low:.2g}", f"{saturation:.2g}"])
+        bar.set_xticks([low, saturation], ends)
         bar.tick_params(labelsize=7)
         for text, side in zip(bar.get_xticklabels(), ("left", "right"), strict=True):
             text.set_horizontalalignment(side)

@@ -12,17 +12,6 @@ from analysis.network import Network
 from convzoo.checks import did_you_mean, integer
 
 
-def title(model: str, dataset: str) -> str:
-    """The name of a trained model in a heading; of a data set in a folder only the folder's name.
-
-    Example:
-      >>> title("resnet18", "folder:/home/me/flowers"), title("lenet", "digits")
-      ('resnet18 on flowers', 'lenet on digits')
-    """
-    kind, _, path = dataset.partition(":")
-    return f"{model} on {Path(path).name if kind == 'folder' else dataset}"
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
     """A model and images for it.

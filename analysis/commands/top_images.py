@@ -64,23 +64,48 @@ def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[Path]:
     )
     frames = receptive_boxes(model, variables, source.images, top, preprocess, options.batch_size)
     rows = [
-        figures.Tile(
-            _label(top, row), source.images[indices], _notes(source, indices, top.activations[row]), frames[row]
-        )
+        figures.Tile(label(top, row), source.images[indices], notes(source, top, row), frames[row])
         for row, indices in enumerate(top.indices)
     ]
-    for row in np.flatnonzero(top.ties > options.count).tolist():
-        print(f"{_label(top, row)} for the largest activation: those shown are the first of them", file=sys.stderr)
+    for row in np.flatnonzero(crowded(top)).tolist():
+        print(f"channel {top.channels[row]}: {explain(top, row, len(source.images))}", file=sys.stderr)
     arrays = {name: getattr(top, name) for name in KEPT} | {"boxes": frames}
+    arrays |= {} if top.before is None else {"before": top.before}
     heading = f"{source.title}: the images on which a channel of {top.layer} is largest, with that activation"
     return outputs.write(path, figures.tiles(rows, heading), arrays)
 
 
-def _label(top: TopImages, row: int) -> str:
-    tie = f", {top.ties[row]} images tie" if top.ties[row] > top.indices.shape[1] else ""
-    return f"channel {top.channels[row]}{tie}"
+def crowded(top: TopImages) -> np.ndarray:
+    """(K,) whether more images tie for the largest activation than are shown."""
+    return top.ties > top.indices.shape[1]
 
 
-def _notes(source: Source, indices: Any, values: Any) -> list[str]:
+def explain(top: TopImages, row: int, count: int) -> str:
+    """A sentence on the images that tie."""
+    largest = f"{top.ties[row]} of {count} images tie at the largest activation, {top.activations[row].max():.3g}"
+    if top.before is None:
+        return f"{largest}; those shown are the first of them"
+    return f"{largest}, where it is saturated; ranked by the value before the activation function"
+
+
+def alike(top: TopImages, row: int) -> bool:
+    """Whether a channel is saturated on the images shown, so that three digits do not tell their activations apart."""
+    return top.before is not None and len({f"{value:.3g}" for value in top.activations[row]}) == 1
+
+
+def label(top: TopImages, row: int) -> str:
+    """The name of a row: its channel, and how images that tie are ranked."""
+    name, ties = f"channel {top.channels[row]}", f"{top.ties[row]} images tie"
+    if top.before is None:
+        return f"{name}, {ties}, in their order" if crowded(top)[row] else name
+    if crowded(top)[row]:
+        return f"{name}, {ties}, ranked and labelled, before saturation"
+    return f"{name}, saturated, labelled before" if alike(top, row) else name
+
+
+def notes(source: Source, top: TopImages, row: int) -> list[str]:
+    """A text for each image: its class or name, and the activation; where that is saturated, the value before."""
+    indices = top.indices[row].tolist()
     names = [source.names[i] if source.labels is None else source.class_name(int(source.labels[i])) for i in indices]
+    values = top.activations[row] if top.before is None or not alike(top, row) else top.before[row]
     return [f"{name}: {value:.3g}" for name, value in zip(names, values, strict=True)]

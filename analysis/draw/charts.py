@@ -7,10 +7,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from analysis.draw.style import PALETTE, SERIES, STYLE
+from convzoo import plots
 
 
 @mpl.rc_context(STYLE)
@@ -48,20 +48,10 @@ def curves(
             f"lines of {lengths} points over {len(x)}: expected equal lengths and at most {len(SERIES)} lines"
         )
     figure, axes = _axes(size)
-    for (name, values), (colour, dash, marker) in zip(series.items(), SERIES, strict=False):
-        every = max(1, len(x) // 10)
-        axes.plot(x, values, dash, color=PALETTE[colour], marker=marker, markevery=every, label=name)
+    plots.lines(axes, x, series)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     if logarithmic:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_locator(NullLocator())
-    if np.issubdtype(x.dtype, np.integer):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(axis="y", color=PALETTE["rule"], linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.legend()
+        plots.logarithmic(axes)
     return figure
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from jax.tree_util import Partial
 
 from analysis import checks, execution
+from analysis.features.saturation import unsaturated
 from analysis.layers import as_channels, find_layer
 from analysis.network import Network
 from convzoo.checks import integer
@@ -38,8 +39,9 @@ class TopImages:
       activations: (K, count) the channel's largest value on each.
       positions: (K, count, 2) row and column of that value in the layer's own pixels.
       ties: (K,) how many images of the data set come as near to the largest value as rounding does: a millionth of
-        the channel's range over the images. More than `count`, and the choice among them is that of the data set's
-        order, as for a saturated channel.
+        the channel's range over the images. More than `count` for a saturated channel, for example.
+      before: (K, count) the value without the bounded activation function that the layer ends in (`unsaturated`), by
+        which images that tie are ranked; None: it ends in none, and those that tie come in the order of the data set.
     """
 
     layer: str
@@ -48,6 +50,7 @@ class TopImages:
     activations: np.ndarray
     positions: np.ndarray
     ties: np.ndarray
+    before: np.ndarray | None = None
 
 
 def top_images(
@@ -62,7 +65,8 @@ def top_images(
 ) -> TopImages:
     """The images that excite channels most, and where in them.
 
-    Images that excite a channel equally come in the order of the data set; `TopImages.ties` counts them.
+    Images that excite a channel equally, as where tanh is 1, are ranked by the value before the activation function,
+    and without one come in the order of the data set; `TopImages.ties` counts them.
 
     Args:
       model: any Linen module from images to logits.
@@ -93,19 +97,22 @@ def top_images(
         raise ValueError(f"count={count} is more than the {len(images)} images there are")
     place = find_layer(Network(model, variables, preprocess), images, layer)
     chosen = as_channels(channels, place)
-    values, places = execution.in_batches(
-        lambda images: _strongest(place.activation, images, chosen), batch_size, images
-    )
-    values, places = np.asarray(values), np.asarray(places)
-    indices = np.argsort(-values, axis=0, kind="stable")[:count].T
-    places = np.take_along_axis(places.T, indices, 1)
+    strongest = execution.in_batches(lambda images: _strongest(place.activation, images, chosen), batch_size, images)
+    values, places = (np.asarray(array).T for array in strongest[:2])
+    before = None if strongest[2] is None else np.asarray(strongest[2]).T
+    least = values.max(1, keepdims=True) - TIED * np.ptp(values, axis=1, keepdims=True)
+    ties = values >= least
+    rank = values if before is None else np.where(ties, before, values)
+    indices = np.lexsort((-rank, ~ties), axis=1)[:, :count]
+    places = np.take_along_axis(places, indices, 1)
     return TopImages(
         layer=place.path,
         channels=chosen,
         indices=indices,
-        activations=np.take_along_axis(values.T, indices, 1),
+        activations=np.take_along_axis(values, indices, 1),
         positions=np.stack(np.divmod(places, place.width), -1),
-        ties=(values >= values.max(0) - TIED * np.ptp(values, axis=0)).sum(0),
+        ties=ties.sum(1),
+        before=None if before is None else np.take_along_axis(before, indices, 1),
     )
 
 
@@ -119,8 +126,9 @@ def receptive_boxes(
 ) -> np.ndarray:
     """The part of each top image that the channel looks at: the pixels that its largest value has a gradient in.
 
-    They lie within the receptive field and may be fewer, where a ReLU or a maximum lets nothing through. It takes
-    one gradient an image and channel.
+    They lie within the receptive field and may be fewer, where a ReLU or a maximum lets nothing through. A layer that
+    ends in a bounded activation function has none where that is saturated: there the gradient is that of the value
+    before it. It takes one gradient an image and channel.
 
     Args:
       model, variables, images, preprocess: those that `top` was made from.
@@ -161,10 +169,24 @@ def check_shown(images: Any, top: TopImages) -> None:
 
 
 @jax.jit
-def _strongest(activation: Partial, images: jax.Array, channels: jax.Array) -> tuple[jax.Array, jax.Array]:
-    values = activation(images)[..., channels]
-    values = values.reshape(values.shape[0], -1, values.shape[-1])
-    return values.max(1), values.argmax(1)
+def _strongest(
+    activation: Partial, images: jax.Array, channels: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+    """(N, K) the largest value of each channel, where it is, and what it is before saturation."""
+    outputs, earlier = unsaturated(activation, images)
+    values = _flat(outputs)[..., channels]
+    largest = values.max(1)
+    if earlier is None:
+        return largest, values.argmax(1), None
+    before = _flat(earlier)[..., channels]
+    ties = values >= (largest - TIED * abs(largest))[:, None]
+    places = jnp.where(ties, before, -jnp.inf).argmax(1)
+    return largest, places, jnp.take_along_axis(before, places[:, None], 1)[:, 0]
+
+
+def _flat(values: jax.Array) -> jax.Array:
+    """(N, positions, channels)."""
+    return values.reshape(values.shape[0], -1, values.shape[-1])
 
 
 @jax.jit
@@ -172,8 +194,8 @@ def _touched(activation: Partial, images: jax.Array, places: jax.Array, channels
     """(N, 4) box of the pixels that one neuron on each image depends on."""
 
     def neurons(images):
-        values = activation(images)
-        values = values.reshape(values.shape[0], -1, values.shape[-1])
+        values, before = unsaturated(activation, images)
+        values = _flat(values if before is None else before)
         return values[jnp.arange(values.shape[0]), places, channels].sum()
 
     touched = (jax.grad(neurons)(images) != 0).any(-1)

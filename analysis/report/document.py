@@ -4,7 +4,7 @@ import html
 
 import numpy as np
 
-from analysis.report.findings import Findings, Log, Predictions, probabilities
+from analysis.report.findings import Findings, Log, Predictions, logits_of
 from analysis.report.markup import interval, percent
 from analysis.report.sections import SECTIONS
 from analysis.report.sections.robustness import Robustness, bound
@@ -27,7 +27,7 @@ def examine(subject: Subject, settings: Settings, log: Log = say) -> Findings:
     """
     labels = np.asarray(subject.labels, np.int32)
     log(f"classifying {len(labels)} test images")
-    predictions = Predictions(labels, probabilities(subject, settings, subject.images))
+    predictions = Predictions(labels, logits_of(subject, settings, subject.images))
     measured = {
         name: None if section.measure is None else section.measure(subject, settings, predictions, log)
         for name, section in SECTIONS.items()
@@ -66,8 +66,10 @@ def _head(subject: Subject, findings: Findings) -> str:
     return (
         f"<header><h1>{html.escape(subject.title)}</h1>"
         f"<p>Of {count:,} test images {percent(predictions.accuracy, count)} are classified correctly"
-        f" ({int(np.trace(predictions.confusion)):,}; 95\u00a0% interval {interval(predictions.accuracy, count)}).</p>"
-        f"<p>Of the first {attacked:,} of them {percent(robust[0], attacked)} are classified correctly as they are, "
+        f" ({int(np.trace(predictions.confusion)):,}; Wilson's 95\u00a0% interval "
+        f"{interval(predictions.accuracy, count)}).</p>"
+        f"<p>Of the first {attacked:,} of them {percent(robust[0], attacked)} ({interval(robust[0], attacked)}) are "
+        "classified correctly as they are, "
         f"and {percent(robust[middle], attacked)} ({interval(robust[middle], attacked)}) after PGD has changed every "
         f"pixel by up to {bound(findings.settings.epsilons[middle])} of its range.</p>"
         f'<dl class="facts">{facts}</dl></header>'

@@ -22,11 +22,16 @@ class Predictions:
 
     Attributes:
       labels: (N,) the true classes, int32.
-      probabilities: (N, K), the softmax of the logits.
+      logits: (N, K) float32.
     """
 
     labels: np.ndarray
-    probabilities: np.ndarray
+    logits: np.ndarray
+
+    @functools.cached_property
+    def probabilities(self) -> np.ndarray:
+        """(N, K), the softmax of the logits."""
+        return np.asarray(jax.nn.softmax(self.logits))
 
     @functools.cached_property
     def classes(self) -> np.ndarray:
@@ -81,10 +86,10 @@ class Section:
     rules: Callable[[Subject, Findings], str] | None = None
 
 
-def probabilities(subject: Subject, settings: Settings, images: Any) -> np.ndarray:
-    """(N, K) softmax of the logits of (N, H, W, C) images."""
+def logits_of(subject: Subject, settings: Settings, images: Any) -> np.ndarray:
+    """(N, K) float32 logits of (N, H, W, C) images."""
     logits = functools.partial(execution.call, execution.as_argument(subject.logits_fn))
-    return np.asarray(jax.nn.softmax(execution.in_batches(logits, settings.batch_size, images).astype(jnp.float32)))
+    return np.asarray(execution.in_batches(logits, settings.batch_size, images).astype(jnp.float32))
 
 
 def first_of_each_class(labels: np.ndarray, candidates: np.ndarray, count: int) -> np.ndarray:

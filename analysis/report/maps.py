@@ -1,6 +1,7 @@
 """Attribution maps in a report: of some images by one method, with their colours and their colour bar."""
 
 import dataclasses
+import html
 
 import numpy as np
 
@@ -31,18 +32,24 @@ class Maps:
     layer: str = ""
 
     @property
+    def title(self) -> str:
+        """The method, and the layer that it looks into."""
+        return f"{self.name}, {self.layer}" if self.layer else self.name
+
+    @property
     def sentence(self) -> str:
         """The method, and what its colours say."""
         meaning = self.meaning[0].upper() + self.meaning[1:]
         return f"{meaning}; orange speaks for the class, blue against it." if self.signed else f"{meaning}."
 
-    def bar(self, title: str) -> str:
-        """The colour bar as HTML, with a title."""
+    @property
+    def bar(self) -> str:
+        """The colour bar as HTML, with its title."""
         saturation = draw.limit(self.values)
         low, high = (f"≤ −{saturation:.2g}" if self.signed else "0"), f"≥ {saturation:.2g}"
         ends = f'<span class="ends"><span>{low}</span><span>{high}</span></span>'
         alt = f"colour bar of {self.name}, from {low} to {high}"
-        return plate(draw.ramp(self.signed), alt, f"{title}: {self.unit}", ends)
+        return plate(draw.ramp(self.signed), alt, f"{html.escape(self.title)}: {self.unit}", ends)
 
 
 def maps_of(

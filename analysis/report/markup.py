@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis import draw
+from convzoo.plots import in_percent
 
 Z = 1.96
 """Standard deviations on each side of the mean that hold 95 % of a normal distribution."""
@@ -26,11 +27,6 @@ def percent(share: float, count: int = 1000) -> str:
       ('87\\xa0%', '87.0\\xa0%')
     """
     return f"{in_percent(share, count)}\u00a0%"
-
-
-def in_percent(share: float, count: int) -> str:
-    """A share of `count` cases in percent, without the sign."""
-    return f"{100 * share:.{max(0, math.ceil(math.log10(count)) - 2)}f}"
 
 
 def interval(share: float, count: int) -> str:
@@ -69,7 +65,7 @@ def plate(pixels: np.ndarray, alt: str, above: str = "", below: str = "", over: 
     """An image with words, in HTML, above and below, and marks over it."""
     shown = image(pixels, alt)
     shown = f'<div class="marked">{shown}{over}</div>' if over else shown
-    return f'<div class="plate"><span class="above">{above}</span>{shown}{below}</div>'
+    return f'<div class="plate"><span class="above">{above}</span>{shown}<div class="under">{below}</div></div>'
 
 
 def verdict(classes: Sequence[str], shares: np.ndarray, truth: int, sign: str = "") -> str:

@@ -49,7 +49,11 @@ figure.table figcaption { margin: 0 0 .6rem; }
 figcaption::before { color: var(--ink); font-weight: 600; }
 figure.picture figcaption::before { counter-increment: figure; content: "Figure " counter(figure) ". "; }
 figure.table figcaption::before { counter-increment: table; content: "Table " counter(table) ". "; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; scrollbar-width: thin; scrollbar-color: var(--muted) var(--rule); background:
+  linear-gradient(to right, var(--paper) 40%, transparent) left / 2.5rem 100% no-repeat local,
+  linear-gradient(to left, var(--paper) 40%, transparent) right / 2.5rem 100% no-repeat local,
+  linear-gradient(to right, var(--muted), transparent) left / .9rem calc(100% - 4px) no-repeat scroll,
+  linear-gradient(to left, var(--muted), transparent) right / .9rem calc(100% - 4px) no-repeat scroll; }
 table { border-collapse: collapse; font: .875rem/1.4 var(--sans); font-variant-numeric: tabular-nums;
   border-block: 1.5px solid var(--ink); }
 th, td { padding: .3rem .9rem; text-align: right; white-space: nowrap; font-weight: 400; }
@@ -62,15 +66,19 @@ svg text { font-family: var(--sans); }
 svg * { stroke-linejoin: round; }
 svg.square { max-width: 30rem; }
 img { display: block; width: 100%; height: auto; image-rendering: pixelated; background: var(--rule); }
-.cards { display: grid; gap: 1.1rem .9rem; grid-template-columns: repeat(6, 1fr); }
-.strips { display: grid; gap: 1.4rem 2rem; }
+.cards { display: grid; gap: 0 .9rem; grid-template-columns: repeat(6, 1fr); }
+.strips { display: grid; gap: 0 2rem; }
 .fours { grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); }
 .threes { grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); }
-.strip { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: .4rem; }
+.strip { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 0 .4rem; grid-row: span 3;
+  grid-template-rows: subgrid; padding-bottom: 1.2rem; }
+:is(.cards, .strip) > .plate { display: grid; grid-row: span 3; grid-template-rows: subgrid; }
+.cards > .plate { padding-bottom: 1.1rem; }
 .plate { font: .75rem/1.35 var(--sans); font-variant-numeric: tabular-nums; min-width: 0; }
 .plate span { display: block; overflow-wrap: anywhere; }
-.plate .above { color: var(--muted); margin-bottom: .2rem; }
-.plate :is(img, .marked) + span { margin-top: .3rem; }
+.plate .above { color: var(--muted); margin-bottom: .2rem; align-self: end; }
+.plate :is(img, .marked) { align-self: start; }
+.plate .under { margin-top: .3rem; }
 .plate .below { color: var(--muted); }
 .wrong { color: var(--second); font-weight: 600; }
 .bars { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem 2rem;
@@ -80,8 +88,7 @@ img { display: block; width: 100%; height: auto; image-rendering: pixelated; bac
 h3 { font: 600 .9375rem/1.3 var(--sans); margin: 1.5rem 0 .5rem; }
 .marked { position: relative; }
 .marked i { position: absolute; outline: 2px solid var(--second); outline-offset: -1px; }
-.units { grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); gap: .9rem 2rem; }
-.unit .plate:first-child .above { white-space: nowrap; }
+.units { grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); }
 .explorer { --at: 0; font: .8125rem/1.4 var(--sans); }
 .explorer fieldset { border: 0; margin: 0 0 .9rem; padding: 0; min-width: 0; display: flex; flex-wrap: wrap;
   gap: .35rem; }

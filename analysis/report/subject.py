@@ -27,6 +27,8 @@ class Subject:
       history: one mapping an epoch, `{"epoch": 1, "train": {"loss": ..., ...}, "test": {...}}`;
         accuracies and the like are fractions.
       per_class: (K, K) counts, row the truth, column the prediction -> figures of each class, by name.
+      counts: images of each split of the history, from which its percentages have their digits; a split that is not
+        named has as many as there are test images.
       command: the line that wrote the page.
 
     Raises:
@@ -42,6 +44,7 @@ class Subject:
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
     per_class: Callable[[np.ndarray], Mapping[str, np.ndarray]] | None = None
+    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
     command: str = ""
 
     def __post_init__(self):

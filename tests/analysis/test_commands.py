@@ -1,5 +1,8 @@
 """`attribute`, `maximize`, `invert` and `top-images` on a tiny run, on files of weights, and on nonsense."""
 
+import dataclasses
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -10,7 +13,11 @@ import train
 import zoo
 from analysis import taps
 from analysis.__main__ import main
-from analysis.commands import pictures
+from analysis.commands import figures, pictures
+from analysis.commands.source import Source
+from analysis.commands.top_images import explain, label, notes
+from analysis.features.top_images import TopImages
+from analysis.network import Network
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*auxiliary")
 
@@ -81,6 +88,33 @@ def test_all_methods_but_those_that_the_model_refuses(folder, capsys):
     assert (found["integrated_gradients"] < 0).any()
 
 
+def test_each_image_on_a_scale_of_its_own_on_request(folder, capsys):
+    given = ("attribute", folder / "run", "--method", "saliency,occlusion", "--count", 2, "--out", folder / "own.png")
+    figure, arrays = answer(capsys, *given)
+    shared = Path(figure).read_bytes()
+    _, same = answer(capsys, *given, "--scale", "image")
+    np.testing.assert_array_equal(arrays["saliency"], same["saliency"])
+    assert Path(figure).read_bytes() != shared
+
+
+def test_a_weak_map_is_as_bright_as_a_strong_one_on_its_own_scale():
+    values = np.linspace(-1, 1, 64).reshape(1, 8, 8) * np.array([1, 0.01]).reshape(2, 1, 1)
+    images = np.full((2, 8, 8, 1), 0.5)
+
+    def drawn(own_scales):
+        rows = [figures.Row("occlusion", "logit", True, values, own_scales)]
+        *_, strong, weak, bar = figures.maps(images, ["a", "b"], rows, "").axes
+        return strong, weak, bar
+
+    strong, weak, bar = drawn(True)
+    np.testing.assert_allclose(strong.images[0].get_array(), weak.images[0].get_array(), atol=1e-12)
+    assert [strong.get_title(), weak.get_title()] == ["±1", "±0.01"]
+    assert [label.get_text() for label in bar.get_xticklabels()] == ["−above", "above"]
+    strong, weak, bar = drawn(False)
+    assert abs(weak.images[0].get_array() - 0.42).max() < 0.1 < abs(strong.images[0].get_array() - 0.42).max()
+    assert [label.get_text() for label in bar.get_xticklabels()] == ["-1", "1"]
+
+
 def test_attribute_of_a_file_of_weights_and_a_picture(folder, capsys):
     _, found = answer(
         capsys,
@@ -116,8 +150,25 @@ def test_top_images(folder, capsys):
     assert (np.diff(found["activations"]) <= 0).all()
 
 
+def test_ties_are_told_and_labelled_by_the_value_that_ranks_them():
+    values, before = np.array([[1, 1], [1, 0.9], [1, 0.9999]]), np.array([[30.0, 20.0], [3.0, 1.5], [9.0, 5.0]])
+    indices, ties = np.array([[4, 1], [0, 3], [2, 5]]), np.array([72, 1, 1])
+    top = TopImages("stage1", np.array([5, 6, 7]), indices, values, np.zeros((3, 2, 2), int), ties, before)
+    source = Source("", Network(None, {}), (8, 8, 1), Path(), np.zeros((90, 8, 8, 1)), [f"{n}.png" for n in range(90)])
+    assert label(top, 0) == "channel 5, 72 images tie, ranked and labelled, before saturation"
+    assert [label(top, row) for row in (1, 2)] == ["channel 6", "channel 7, saturated, labelled before"]
+    assert notes(source, top, 0) == ["4.png: 30", "1.png: 20"]
+    assert notes(source, top, 1) == ["0.png: 1", "3.png: 0.9"]
+    assert notes(source, top, 2) == ["2.png: 9", "5.png: 5"]
+    assert "72 of 90 images tie at the largest activation, 1, where it is saturated" in explain(top, 0, 90)
+    unranked = dataclasses.replace(top, before=None)
+    assert "in their order" in label(unranked, 0)
+    assert "those shown are the first of them" in explain(unranked, 0, 90)
+
+
 REFUSED = {
     "method": ("attribute RUN --method salency", "'salency' is unknown, did you mean saliency"),
+    "scale": ("attribute RUN --scale imag", "scale='imag' is unknown, did you mean image"),
     "layer": ("attribute RUN --layer haed", "no layer 'haed', did you mean head"),
     "flat layer": ("attribute RUN --layer head --method grad_cam", "no spatial extent"),
     "class": ("attribute RUN --target 10", "target='10' is no class, did you mean"),

@@ -36,7 +36,7 @@ class Explorer:
     """Many methods' maps of the same images, to flip through.
 
     Attributes:
-      indices: (M,) test images: the first of each class, then some of the hardest.
+      indices: (M,) test images: the first of each class, then some of the hardest of the others.
       targets: (M,) the class that the maps explain: the predicted one.
       layers: paths that methods looked into, the shallowest first.
       maps: by method, then by layer.
@@ -53,9 +53,10 @@ class Explorer:
 def measure(subject: Subject, settings: Settings, predictions: Predictions, log: Log) -> Explorer:
     """The maps of every method that the subject allows, for the predicted class, from several layers."""
     labels = predictions.labels
-    some = predictions.hardest[: settings.explored // 6]
-    others = np.setdiff1d(np.arange(len(labels)), some)
-    indices = np.concatenate([first_of_each_class(labels, others, settings.explored - len(some)), some])
+    hard = settings.explored // 6
+    first = first_of_each_class(labels, np.arange(len(labels)), max(settings.explored - hard, settings.explained))
+    others = predictions.hardest[~np.isin(predictions.hardest, first)]
+    indices = np.concatenate([first, others[:hard]])
     images, targets = subject.images[indices], predictions.classes[indices].astype(np.int32)
     layers, key = subject.depths(settings.layers), jax.random.key(settings.seed)
     maps: list[Maps] = []
@@ -180,12 +181,11 @@ def _answer(subject: Subject, findings: Findings, row: int, index: int) -> str:
 
 def _map(maps: Maps, state: str) -> tuple[str, str]:
     """The colour bar of maps with its words, and the maps to be laid over the images."""
-    name = f"{maps.name}, {html.escape(maps.layer)}" if maps.layer else maps.name
     kind = f"of-{state.replace('.', '-')}" + (" first" if state == "method-0" else "")
-    words = f'<div class="words bars {kind}">{maps.bar(name)}<p>{maps.sentence}</p></div>'
+    words = f'<div class="words bars {kind}">{maps.bar}<p>{maps.sentence}</p></div>'
     values = reduced(np.asarray(maps.values, np.float32)[..., np.newaxis])[..., 0]
     levels = np.clip(values / colours.limit(maps.values), -1, 1)
-    return words, _data(_coloured(levels, maps.signed), f"{name} of the images", f"sprite {kind}")
+    return words, _data(_coloured(levels, maps.signed), f"{html.escape(maps.title)} of the images", f"sprite {kind}")
 
 
 def _coloured(shares: np.ndarray, signed: bool) -> Image.Image:

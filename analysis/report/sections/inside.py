@@ -31,6 +31,7 @@ class Level:
     Attributes:
       layer: its path.
       information: (U,) bits that the mean of each channel shown says about the class.
+      highest: (U,) the largest mean of each of them on an image of the data.
       top: the images that excite the U channels most.
       boxes: (U, count, 4) what the channels see of each, as `receptive_boxes` has it.
       rebuilt: images from the layer's activation alone.
@@ -38,6 +39,7 @@ class Level:
 
     layer: str
     information: np.ndarray
+    highest: np.ndarray
     top: TopImages
     boxes: np.ndarray
     rebuilt: Inversion
@@ -94,13 +96,14 @@ def _level(subject, network: Network, settings, predictions, layer: str, inverte
     about = network.model, network.variables
     images, labels = subject.images[: settings.searched], predictions.labels[: settings.searched]
     place = find_layer(network, images, layer)
-    information = class_information(pooled(place, images, batch_size=settings.batch_size), labels)
+    means = pooled(place, images, batch_size=settings.batch_size)
+    information = class_information(means, labels)
     channels = np.argsort(-information, kind="stable")[: settings.units].tolist()
     count = min(settings.exemplars, len(images))
     top = top_images(*about, images, layer, channels, count, network.preprocess, settings.batch_size)
     boxes = receptive_boxes(*about, images, top, network.preprocess, settings.batch_size)
     rebuilt = invert(*about, images[inverted], layer, network.preprocess, steps=settings.descent, key=key)
-    return Level(layer, information[channels], top, boxes, rebuilt), place.channels
+    return Level(layer, information[channels], means.max(0)[channels], top, boxes, rebuilt), place.channels
 
 
 class _Means(nn.Module):
@@ -130,15 +133,17 @@ def draw(subject: Subject, findings: Findings) -> str:
             "".join(_channels(subject, depth, level, start) for level, start in zip(depth.levels, starts, strict=True)),
             "The channels of each layer whose mean says most about the class: the number, and the bits in brackets. "
             f"First an image made to raise the mean of the channel ({settings.ascent} steps from noise), with that "
-            "mean; grey where it is 0, since noise leaves the channel silent and there is no gradient to climb. Then "
+            "mean and the largest on an image of the data; grey where it is 0, since noise leaves the channel silent "
+            "and there is no gradient to climb. Then "
             f"the images among the first {searched:,} of the test set on which the channel is largest anywhere, with "
             "their class and that value; framed: the pixels that it depends on. <i>Tie</i>: so many images share the "
-            "largest value, as where a channel is saturated, and those shown are the first of them.",
+            "largest value, as where a channel is saturated; they are ranked by the value before the activation "
+            "function that saturates, or else in the order of the test set.",
         )
         + picture(
-            f'<div class="cards">{"".join(_classes(subject, depth, first))}</div>',
-            f"Images made to raise the logit of each class ({settings.ascent} steps from noise), with that logit. They "
-            "show what the network asks for, which need not look like the class.",
+            f'<div class="cards">{"".join(_classes(subject, findings, depth, first))}</div>',
+            f"Images made to raise the logit of each class ({settings.ascent} steps from noise), with that logit and "
+            "the largest on a test image. They show what the network asks for, which need not look like the class.",
         )
         + picture(
             f'<div class="strips threes">{"".join(_rebuilt(subject, depth))}</div>',
@@ -155,7 +160,7 @@ def _channels(subject: Subject, depth: Depth, level: Level, start: int) -> str:
         title = f"channel {channel} of {level.layer}"
         ties = f", {level.top.ties[number]:,} tie" if level.top.ties[number] > len(level.top.indices[number]) else ""
         bits = f"<b>{channel}</b> ({level.information[number]:.2f}{ties})"
-        made = f"<span>{depth.reached[start + number]:.3g}</span>"
+        made = _reached(depth.reached[start + number], level.highest[number])
         plates = [plate(_small(depth.made[start + number]), f"made for {title}", bits, made)]
         for index, value, box in zip(
             level.top.indices[number], level.top.activations[number], level.boxes[number], strict=True
@@ -180,10 +185,18 @@ def _frame(box: np.ndarray, shape: tuple[int, ...]) -> str:
     return f'<i style="{place};height:{(bottom - top) * height:.4g}%;width:{(right - left) * width:.4g}%"></i>'
 
 
-def _classes(subject: Subject, depth: Depth, first: int) -> list[str]:
+def _reached(value: float, highest: float) -> str:
+    """What an image made for a unit reaches, and the largest that the data reach."""
+    return f'<span>{value:.3g}</span><span class="below">data: {highest:.3g}</span>'
+
+
+def _classes(subject: Subject, findings: Findings, depth: Depth, first: int) -> list[str]:
+    highest = findings.predictions.logits.max(0)
     return [
-        plate(_small(image), f"made for class {name}", html.escape(name), f'<span class="below">{logit:.3g}</span>')
-        for name, image, logit in zip(subject.classes, depth.made[first:], depth.reached[first:], strict=True)
+        plate(_small(image), f"made for class {name}", html.escape(name), _reached(logit, most))
+        for name, image, logit, most in zip(
+            subject.classes, depth.made[first:], depth.reached[first:], highest, strict=True
+        )
     ]
 
 

@@ -3,6 +3,7 @@
 from analysis.report.findings import Findings, Section
 from analysis.report.markup import table
 from analysis.report.subject import Subject
+from convzoo.plots import in_percent
 
 SHARES = ("accuracy", "precision", "recall", "f1")
 
@@ -14,7 +15,11 @@ def draw(subject: Subject, findings: Findings) -> str:
         last = subject.history[-1]
         splits = [name for name in ("train", "test") if name in last]
         names = list(last[splits[0]])
-        rows = [[split, *(_written(name, last[split][name]) for name in names)] for split in splits]
+        images = {"test": len(subject.labels)} | dict(subject.counts)
+        rows = [
+            [split, *(_written(name, last[split][name], images.get(split, images["test"])) for name in names)]
+            for split in splits
+        ]
         parts.append(
             table(
                 ["", *map(_title, names)],
@@ -29,7 +34,7 @@ def draw(subject: Subject, findings: Findings) -> str:
         figures = subject.per_class(confusion)
         counts = confusion.sum(1)
         rows = [
-            [name, f"{counts[k]:,}", *(_written(figure, values[k]) for figure, values in figures.items())]
+            [name, f"{counts[k]:,}", *(_written(figure, values[k], counts[k]) for figure, values in figures.items())]
             for k, name in enumerate(subject.classes)
         ]
         parts.append(
@@ -42,8 +47,8 @@ def _title(name: str) -> str:
     return "F1" if name == "f1" else name
 
 
-def _written(name: str, value: float) -> str:
-    return f"{100 * value:.2f}" if name in SHARES else f"{value:.4f}"
+def _written(name: str, value: float, count: int) -> str:
+    return in_percent(value, max(1, count)) if name in SHARES else f"{value:.4f}"
 
 
 SECTION = Section(draw)

@@ -7,10 +7,11 @@ import numpy as np
 
 from analysis import attacks
 from analysis.draw import robustness as chart_of
-from analysis.report.findings import Findings, Log, Predictions, Section, first_of_each_class, probabilities
-from analysis.report.markup import in_percent, percent, picture, plate, svg, table, verdict
+from analysis.report.findings import Findings, Log, Predictions, Section, first_of_each_class, logits_of
+from analysis.report.markup import percent, picture, plate, svg, table, verdict
 from analysis.report.settings import Settings
 from analysis.report.subject import Subject
+from convzoo.plots import in_percent
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,12 +58,16 @@ def measure(subject: Subject, settings: Settings, predictions: Predictions, log:
     for epsilon in settings.epsilons[1:]:
         log(f"FGSM and PGD-{settings.steps} on {len(images)} images, ε = {255 * epsilon:g}/255")
         adversarial = _attacked(subject, settings, images, labels, attacks.Linf(epsilon))
-        shares = {name: probabilities(subject, settings, changed) for name, changed in adversarial.items()}
+        attacked = {
+            name: Predictions(labels, logits_of(subject, settings, changed)) for name, changed in adversarial.items()
+        }
         halved = accuracies["PGD"][-1] <= accuracies["PGD"][0] / 2
-        for name, values in shares.items():
-            accuracies[name].append(float((values.argmax(-1) == labels).mean()))
+        for name, answers in attacked.items():
+            accuracies[name].append(answers.accuracy)
         if len(shown) and not halved:
-            examples = Adversarial(shown, epsilon, np.asarray(adversarial["PGD"])[shown], shares["PGD"][shown])
+            examples = Adversarial(
+                shown, epsilon, np.asarray(adversarial["PGD"])[shown], attacked["PGD"].probabilities[shown]
+            )
     return Robustness(len(images), {name: np.array(values) for name, values in accuracies.items()}, examples)
 
 

@@ -3,7 +3,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.tree_util import Partial
 
+from analysis.features.saturation import unsaturated
 from analysis.features.top_images import exemplar_figure, receptive_boxes, top_images
 
 
@@ -129,19 +131,56 @@ def test_a_sheet_of_top_images_takes_the_images_they_were_chosen_from(digits, di
         exemplar_figure(digits.images[:2], top)
 
 
-def test_a_saturated_channel_ties_and_another_does_not():
-    class Saturated(nn.Module):
-        @nn.compact
-        def __call__(self, images):
-            return nn.tanh(nn.Conv(2, (1, 1), name="conv")(images))
+class Saturated(nn.Module):
+    """Two channels behind a bounded activation function; the second is 100 times the first before it."""
 
-    kernel = np.array([1, 100], np.float32).reshape(1, 1, 1, 2)
+    act: object = nn.tanh
+    pool: bool = False
+
+    @nn.compact
+    def __call__(self, images):
+        values = self.act(nn.Conv(2, (1, 1), name="conv")(images))
+        if self.pool:
+            values = jax.lax.reduce_window(values, 0.0, jax.lax.add, (1, 2, 2, 1), (1, 2, 2, 1), "VALID") / 4.0
+        return values
+
+
+def saturated(images, **settings):
+    """Top images and boxes of a layer that ends in a bounded activation function."""
+    kernel = jnp.array([1.0, 100.0]).reshape(1, 1, 1, 2)
+    variables = {"params": {"layers_0": {"conv": {"kernel": kernel, "bias": jnp.zeros(2)}}}}
+    model = nn.Sequential([Saturated(**settings)])
+    top = top_images(model, variables, images, "layers_0", count=3, batch_size=7)
+    return top, receptive_boxes(model, variables, images, top)
+
+
+def test_a_saturated_channel_ties_and_is_ranked_by_the_value_before_it():
     images = np.linspace(0, 1, 20, dtype=np.float32).reshape(20, 1, 1, 1)
-    model, variables = (
-        nn.Sequential([Saturated()]),
-        {"params": {"layers_0": {"conv": {"kernel": kernel, "bias": np.zeros(2)}}}},
-    )
-    top = top_images(model, jax.tree.map(jnp.float32, variables), images, "layers_0", count=3)
+    top, boxes = saturated(images)
     assert top.ties[0] == 1
     # tanh(100 x) is 1 in float32 from x = 0.1 on.
     assert top.ties[1] == 18
+    assert top.indices.tolist() == [[19, 18, 17]] * 2
+    np.testing.assert_array_equal(top.activations[1], 1)
+    np.testing.assert_allclose(top.before, [images[[19, 18, 17], 0, 0, 0], 100 * images[[19, 18, 17], 0, 0, 0]])
+    assert boxes.tolist() == [[[0, 0, 1, 1]] * 3] * 2, "a frame where the gradient of tanh is zero"
+
+
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("act", [nn.tanh, nn.sigmoid, jax.lax.erf, lambda x: jnp.minimum(x, 1.0), nn.relu6])
+def test_the_brightest_of_saturated_images_comes_first_and_is_framed(act, pool):
+    images = np.full((12, 4, 4, 1), 0.3, np.float32)
+    images[[4, 9, 7], 2:, 2:] = np.array([0.7, 0.9, 0.8]).reshape(3, 1, 1, 1)
+    top, boxes = saturated(images, act=act, pool=pool)
+    assert top.ties[1] == 12
+    assert top.indices[1].tolist() == [9, 7, 4]
+    assert boxes[1].tolist() == [[2, 2, 4, 4] if pool else [2, 2, 3, 3]] * 3
+
+
+def test_without_a_bounded_activation_function_nothing_changes():
+    top, _ = saturated(np.full((5, 4, 4, 1), 0.5, np.float32), act=nn.relu)
+    assert top.before is None
+    assert top.indices.tolist() == [[0, 1, 2]] * 2
+    values = jnp.linspace(-1, 2, 5)
+    for act in (nn.relu, nn.swish, lambda x: x + jnp.tanh(x)):
+        assert unsaturated(Partial(act), values)[1] is None

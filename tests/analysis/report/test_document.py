@@ -1,12 +1,16 @@
 import dataclasses
+import html
 import html.parser
 import re
 
+import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from analysis import report
+from analysis.network import Network
 from analysis.report.markup import interval, percent, reduced
 from tests.analysis.report.brightest import CLASSES, SETTINGS, brightest, scenes
 
@@ -42,6 +46,18 @@ class Reader(html.parser.HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+class Smooth(nn.Module):
+    """A network without a rectifier and without a global average."""
+
+    @nn.compact
+    def __call__(self, images, train=False):
+        x = jax.lax.reduce_window(
+            nn.tanh(nn.Conv(4, (3, 3), name="stage1")(images)), 0.0, jax.lax.add, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"
+        )
+        x = nn.tanh(nn.Conv(4, (3, 3), name="stage2")(x))
+        return nn.Dense(4, name="head")(x.reshape(len(x), -1))
+
+
 def test_page_asks_nothing_of_the_network(page):
     assert "http" not in page
     assert "//" not in re.sub(r"base64,[A-Za-z0-9+/=]*", "", page)
@@ -61,7 +77,7 @@ def test_page_has_every_section_and_every_picture_says_what_it_is(page, findings
         *("metrics", "training", "mistakes", "maps", "explorer", "inside", "robustness")
     ]
     # Hardest; four strips of image and three maps; three colour bars; three strips of three.
-    static = 5 + 4 * 4 + 3 + 3 * 3
+    static = 5 + 4 * (1 + 3) + 3 + 3 * 3
     # Thumbnails, two sprites of images, and for each of the maps one and its colour bar.
     explorer = 6 + 2 + 2 * len(findings.sections["explorer"].maps)
     # Two layers of two channels, each made and with three images; classes; two images and what two layers keep.
@@ -85,15 +101,19 @@ def test_explorer_is_three_groups_of_radio_buttons_with_one_checked_each(page):
     assert "script" not in {tag for tag, _ in reader.tags}
 
 
-def test_page_states_the_figures(page):
+def test_page_states_the_figures(page, findings):
     text = Reader(page).text
-    assert "Of 24 test images 96\u00a0% are classified correctly (23; 95\u00a0% interval 80 to 99\u00a0%)." in text
-    assert "Of the first 16 of them 94\u00a0% are classified correctly as they are, and" in text
+    assert (
+        "Of 24 test images 96\u00a0% are classified correctly (23; Wilson's 95\u00a0% interval 80 to 99\u00a0%)."
+        in text
+    )
+    before = f"Of the first 16 of them 94\u00a0% ({interval(15 / 16, 16)}) are classified correctly as they are, and "
+    after = findings.sections["robustness"].accuracies["PGD"][1]
+    assert f"{before}{percent(after, 16)} ({interval(after, 16)}) after PGD" in text
     assert "python -m analysis report 'runs/a b'" in text
     assert "1 of 24 test images are classified wrongly" in text
     assert "red & <warm>" in text
     assert "brightest <1>" in text
-    assert "87.50" in text
 
 
 def test_ids_are_unique_and_references_resolve(page):
@@ -182,3 +202,39 @@ def test_a_share_has_as_many_digits_as_its_count_carries():
     assert [percent(0.123456, count) for count in (10, 100, 101, 1000, 10_000)] == [
         f"{number}\u00a0%" for number in ("12", "12", "12.3", "12.3", "12.35")
     ]
+
+
+def test_tables_have_as_many_digits_as_their_counts_carry(subject, findings):
+    larger = dataclasses.replace(subject, counts={"train": 1000})
+    table = report.page(larger, findings).partition("After epoch 3")[2].partition("</table>")[0]
+    assert re.findall("<td>(8[0-9.]+)</td>", table) == ["87.5", "80.0", "80.0", "80.0", "88", "80", "80", "80"]
+    of_class = report.page(subject, findings).partition("class by class")[2].partition("</table>")[0]
+    assert re.findall("<td>([0-9.]+)</td>", of_class)[1::2] == ["100", "100", "100", "86"]
+
+
+def test_a_method_has_one_target_and_one_scale_in_all_figures(subject, findings, page):
+    bars = re.findall('alt="colour bar of saliency, from 0 to ([^"]*)"', page)
+    assert len(bars) == 2
+    assert len(set(bars)) == 1
+    explorer = findings.sections["explorer"]
+    for row, index in enumerate(explorer.indices[:4]):
+        name = subject.classes[explorer.targets[row]]
+        assert f'alt="Grad-CAM of test image {index} for class {html.escape(name)}"' in page
+
+
+def test_what_a_made_image_reaches_stands_beside_the_data(findings, page):
+    classes = page.partition("raise the logit of each class")[0].rpartition('<div class="cards">')[2]
+    highest = findings.predictions.logits.max(0)
+    assert re.findall("data: ([^<]*)<", classes) == [f"{value:.3g}" for value in highest]
+    channels = page.partition("<section id=inside>")[2].partition("</figure>")[0]
+    levels = findings.sections["inside"].levels
+    assert re.findall("data: ([^<]*)<", channels) == [f"{value:.3g}" for level in levels for value in level.highest]
+
+
+def test_names_of_primitives_and_of_modules_are_in_no_caption(findings, subject):
+    """A network of tanh and average pooling is refused by several methods, and the page says why in words."""
+    network = Network(Smooth(), Smooth().init(jax.random.key(0), jnp.zeros((1, 8, 8, 3))))
+    smooth = dataclasses.replace(subject, logits_fn=network.logits_fn, network=network)
+    text = Reader(report.page(smooth, report.examine(smooth, SETTINGS, lambda line: None))).text
+    assert "No guided backprop" in text
+    assert not re.findall(r"\b[a-z]+_[a-z_]+\b", text)

@@ -4,7 +4,8 @@ import numpy as np
 
 import analysis
 from analysis.report.findings import first_of_each_class
-from tests.analysis.report.brightest import VARIABLES, Brightest, brightest
+from analysis.report.sections.maps import chosen
+from tests.analysis.report.brightest import SETTINGS, VARIABLES, Brightest, brightest
 
 
 def test_confusion_and_probabilities(subject, findings):
@@ -26,23 +27,22 @@ def test_hardest_come_first(subject, findings):
 
 
 def test_explained_images_are_of_as_many_classes_as_possible(subject, findings):
-    assert set(subject.labels[findings.sections["maps"].indices]) == {0, 1, 2, 3}
+    assert set(subject.labels[findings.sections["explorer"].indices[: SETTINGS.explained]]) == {0, 1, 2, 3}
     np.testing.assert_array_equal(
         first_of_each_class(np.array([1, 1, 1, 0, 2]), np.array([0, 1, 3, 4]), 4), [3, 0, 4, 1]
     )
 
 
-def test_maps_are_those_of_the_true_class(subject, findings):
-    maps = {each.name: each for each in findings.sections["maps"].maps}
+def test_maps_are_those_of_the_predicted_class(subject, findings):
+    explorer = findings.sections["explorer"]
+    maps = {each.name: each for each in chosen(explorer)}
     assert list(maps) == ["saliency", "Grad-CAM", "occlusion"]
-    chosen = findings.sections["maps"].indices
-    expected = analysis.grad_cam(Brightest(), VARIABLES, subject.images[chosen], subject.labels[chosen])
-    np.testing.assert_allclose(maps["Grad-CAM"].values, expected, rtol=1e-5)
+    assert maps["Grad-CAM"].layer == "stage2"
     # The gradient of 20 times a channel's mean over 64 pixels; the first class's logit is constant.
-    expected = np.where(subject.labels[chosen] > 0, 20 / 64, 0)
-    np.testing.assert_allclose(maps["saliency"].values, np.broadcast_to(expected[:, None, None], (4, 8, 8)), rtol=1e-5)
+    expected = np.broadcast_to(np.where(explorer.targets > 0, 20 / 64, 0)[:, None, None], (6, 8, 8))
+    np.testing.assert_allclose(maps["saliency"].values, expected, rtol=1e-5)
     assert maps["occlusion"].signed
-    assert (maps["occlusion"].values[1:] > 0).all()
+    assert (maps["occlusion"].values[explorer.targets > 0] > 0).all()
 
 
 def test_accuracy_under_attack(findings):
