@@ -20,6 +20,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from convzoo import PACKAGES, commands, packages, programs
+
+packages.prefer(PACKAGES)  # before a file of the current folder that is called train.py or zoo.py
+
 import train
 import zoo
 from analysis import report
@@ -30,7 +34,6 @@ from analysis.commands.source import Source
 from analysis.network import Network
 from analysis.report.markup import percent
 from analysis.understanding import Lab
-from convzoo import commands, programs
 from convzoo.plots import title
 from train import datasets
 from train.tasks.classification import per_class

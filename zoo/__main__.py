@@ -1,4 +1,4 @@
-"""`python -m zoo list [PATTERN] | card NAME | table [PATTERN] [--sort COLUMN]`."""
+"""`python -m zoo list [PATTERN] | card NAME | table [PATTERN] [--sort COLUMN] | cards --write`."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ import sys
 import zoo
 from convzoo.checks import did_you_mean
 from convzoo.commands import Parser, answer
-from zoo.cards import rows
+from zoo.cards import rows, store
 
 COLUMNS = {
     "name": lambda card: card.name,
@@ -24,7 +24,7 @@ COLUMNS = {
 def main(arguments: list[str] | None = None) -> int:
     """Answer one command; 2 for a request that cannot be answered."""
     parser = Parser(prog="python -m zoo", description="List models and their costs.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="list | card | table")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="list | card | table | cards")
     listing = commands.add_parser("list", help="names, one a line")
     listing.add_argument("pattern", nargs="?", default="*", help="a glob, such as 'resnet*'")
     one = commands.add_parser("card", help="costs and receptive field of one model, stage by stage")
@@ -33,12 +33,16 @@ def main(arguments: list[str] | None = None) -> int:
     one.add_argument("--layers", action="store_true", help="layer by layer instead of stage by stage")
     table = commands.add_parser("table", help="all models in one table")
     table.add_argument("pattern", nargs="?", default="*", help="a glob, such as 'resnet*'")
+    stored = commands.add_parser("cards", help="the file of cards that are computed before")
+    stored.add_argument("--write", action="store_true", required=True, help="compute all anew; takes minutes")
     table.add_argument("--sort", default="name", help=f"one of {', '.join(COLUMNS)}")
     options = parser.parse_args(arguments)
     return answer(lambda: print(_text(options)))
 
 
 def _text(options: argparse.Namespace) -> str:
+    if options.command == "cards":
+        return str(store())
     if options.command == "card":
         shape = None
         if options.size is not None:

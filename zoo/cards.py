@@ -5,6 +5,7 @@ import functools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -12,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from convzoo.jaxprs import interpret, module_path
-from zoo import catalog
+from zoo import catalog, stored_cards
 from zoo.receptive_field import Reach, gated, propagate
 from zoo.variables import image_shape, variable_structs
 from zoo.variant import Paper
@@ -135,8 +136,9 @@ def card(model: str | nn.Module, input_shape: tuple[int, int, int] | None = None
     else:
         name, entry = catalog.find(model)  # type: ignore[assignment]
     shape = image_shape(input_shape or (entry.input_shape if entry else (224, 224, 3)))
+    stored = name in catalog.CATALOG and entry and shape == entry.input_shape
     return dataclasses.replace(
-        _measure(model, shape),
+        (stored and _stored(name, model)) or measure(model, shape),
         name=name,
         paper=entry and entry.paper,
         year=entry and entry.paper.year,
@@ -145,8 +147,48 @@ def card(model: str | nn.Module, input_shape: tuple[int, int, int] | None = None
     )
 
 
+def _stored(name: str, model: nn.Module) -> Card | None:
+    """The card of a catalogued model from the file; None where that lacks it."""
+    figures = stored_cards.read().get(name)
+    if figures is None:
+        return None
+    stages, layers = (
+        tuple(Stage(label, tuple(shape), *costs) for label, shape, *costs in figures[part])
+        for part in ("stages", "layers")
+    )
+    figures = {**figures, "stages": stages, "layers": layers, "input_shape": catalog.variant(name).input_shape}
+    kind = type(model).__name__
+    return Card(name=kind, family=kind, paper=None, year=None, top1=None, note="", **figures)
+
+
+def store() -> Path:
+    """Measure all models of the catalogue anew, and write their cards to the file of the package.
+
+    Returns:
+      The path.
+
+    Raises:
+      OSError: the disk refuses.
+    """
+    fields = ("parameters", "macs", "activation_bytes", "receptive_field", "depth", "stages", "layers")
+
+    def figures(card: Card) -> dict[str, Any]:
+        return {
+            name: [dataclasses.astuple(row) for row in value] if isinstance(value, tuple) else value
+            for name, value in ((name, getattr(card, name)) for name in fields)
+        }
+
+    return stored_cards.write(
+        (name, figures(measure(catalog.create(name), entry.input_shape))) for name, entry in catalog.CATALOG.items()
+    )
+
+
 @functools.lru_cache(maxsize=512)
-def _measure(model: nn.Module, input_shape: tuple[int, int, int]) -> Card:
+def measure(model: nn.Module, input_shape: tuple[int, int, int]) -> Card:
+    """Trace a model for the figures of its card, whatever the file says; without paper, year, accuracy and note.
+
+    Args, Raises: as in `card`.
+    """
     image = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
     variables = variable_structs(model, input_shape)
     params = variables.get("params", {})

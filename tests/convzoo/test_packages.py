@@ -80,6 +80,13 @@ def test_commands_run_where_the_folder_holds_modules_of_their_names(arguments, o
     assert output in result.stdout
 
 
+def test_analysis_by_its_own_name_finds_train_beside_it(folder):
+    (folder / "analysis.py").unlink()
+    result = run("", folder, "-m", "analysis", "experiment", "list")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "watermark" in result.stdout
+
+
 def test_the_table_of_imports_is_what_the_packages_may_import():
     """`tests/test_structure.py` holds the packages to these arrows."""
     from test_structure import ALLOWED

@@ -1,6 +1,8 @@
 """Every catalogued model, from shapes alone: counts, costs, names, errors."""
 
 import csv
+import dataclasses
+import json
 from pathlib import Path
 
 import jax
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import catalog
+from zoo import cards, catalog, stored_cards
 from zoo.catalog import CATALOG
 from zoo.layers import GroupNorm
 from zoo.variables import variable_structs
@@ -51,13 +53,24 @@ def test_parameters_are_the_published_ones(name):
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in SHALLOWEST else pytest.mark.slow)
-        for name, row in sorted(REFERENCE.items())
-        if row["gmacs"]
-    ],
+    "name", [pytest.param(name, marks=() if name in SHALLOWEST else pytest.mark.slow) for name in sorted(CATALOG)]
 )
+def test_stored_cards_are_those_of_the_models(name):
+    """After a change of an architecture, `python -m zoo cards --write` renews them."""
+    measured = cards.measure(zoo.create(name), CATALOG[name].input_shape)
+    published = {field: getattr(measured, field) for field in ("name", "paper", "year", "top1", "note")}
+    assert dataclasses.replace(zoo.card(name), **published) == measured
+
+
+def test_every_model_has_a_stored_card_which_the_file_carries_as_it_is(tmp_path, monkeypatch):
+    assert stored_cards.read().keys() == CATALOG.keys()
+    monkeypatch.setattr(catalog, "CATALOG", {"lenet5": CATALOG["lenet5"]})
+    monkeypatch.setattr(stored_cards, "FILE", tmp_path / "cards.jsonl")
+    line = f'["lenet5",{json.dumps(stored_cards.read()["lenet5"], separators=(",", ":"))}]\n'
+    assert cards.store().read_text() == line
+
+
+@pytest.mark.parametrize("name", [name for name, row in sorted(REFERENCE.items()) if row["gmacs"]])
 def test_costs_are_the_published_ones(name):
     card, row = zoo.card(name), REFERENCE[name]
     assert card.parameters == int(row["parameters"])
