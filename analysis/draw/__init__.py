@@ -8,7 +8,7 @@ by colour (Okabe & Ito's palette), and maps by lightness as well as by hue.
 from analysis.draw.charts import confusion_matrix, curves, robustness
 from analysis.draw.colour import blend, ground, limit, ramp, rgb, tint
 from analysis.draw.files import png, svg
-from analysis.draw.images import grid, mosaic, overlay
+from analysis.draw.images import grid, mosaic, overlay, sheet
 from analysis.draw.style import AGAINST, FOR, PALETTE, SERIES, STYLE
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "ramp",
     "rgb",
     "robustness",
+    "sheet",
     "svg",
     "tint",
 ]

@@ -92,6 +92,70 @@ def mosaic(
 
 
 @mpl.rc_context(STYLE)
+def sheet(
+    images: ArrayLike,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    keys: Mapping[str, Sequence[str]] | None = None,
+) -> Figure:
+    """A table of images, with a name for each row and column and the key of its colours below.
+
+    Args:
+      images: (rows, columns, H, W, C) in [0, 1], one or three channels.
+      rows: names, at the left.
+      columns: names, above.
+      keys: colour bars of maps in the table: what each measures, and the labels of its ends, or of its lower end, its
+        middle and its upper end where the maps are signed; None: there are none.
+
+    Returns:
+      A figure; its first axes are the images, row by row, then come the bars.
+
+    Raises:
+      ValueError: images of another shape, or not one name each.
+
+    Example:
+      >>> figure = sheet(np.zeros((1, 2, 8, 8, 1)), ["saliency"], ["cat", "dog"], {"gradient": ("0", "1")})
+      >>> len(figure.axes), [text.get_text() for text in figure.texts]
+      (3, ['cat', 'dog', 'saliency'])
+    """
+    images, keys = np.asarray(images, np.float64), keys or {}
+    if images.ndim != 5 or images.shape[:2] != (len(rows), len(columns)):
+        raise ValueError(
+            f"images of shape {images.shape} for {len(rows)} rows and {len(columns)} columns: "
+            f"expected ({len(rows)}, {len(columns)}, H, W, C)"
+        )
+    side, gap, left, top, bottom = 0.9, 0.05, 1.35, 0.25, 0.8 if keys else 0.0
+    tall = side * images.shape[2] / images.shape[3]
+    width, height = left + len(columns) * (side + gap), top + len(rows) * (tall + gap) + bottom
+    figure = Figure(figsize=(width, height))
+    for (row, column), panel in zip(
+        np.ndindex(*images.shape[:2]), rgb(images.reshape(-1, *images.shape[2:])), strict=True
+    ):
+        start, under = left + column * (side + gap), height - top - row * (tall + gap) - tall
+        axes = figure.add_axes((start / width, under / height, side / width, tall / height))
+        axes.imshow(panel, interpolation="nearest", vmin=0, vmax=1, aspect="auto")
+        axes.set_axis_off()
+    for column, name in enumerate(columns):
+        place = (left + column * (side + gap) + side / 2) / width
+        figure.text(place, 1 - 0.18 / height, name, ha="center", fontsize=8)
+    for row, name in enumerate(rows):
+        place = 1 - (top + row * (tall + gap) + tall / 2) / height
+        figure.text((left - 0.08) / width, place, name, ha="right", va="center", fontsize=8)
+    for number, (measure, labels) in enumerate(keys.items()):
+        signed = len(labels) == 3
+        bar = figure.add_axes(((left + 4.2 * number) / width, 0.38 / height, 3.4 / width, 0.1 / height))
+        bar.imshow(ramp(signed), aspect="auto", extent=(-1.0 if signed else 0.0, 1.0, 0.0, 1.0))
+        bar.set_yticks([])
+        bar.set_xticks((-1, 0, 1) if signed else (0, 1), labels)
+        bar.set_title(measure, pad=3, fontsize=8)
+        bar.tick_params(labelsize=8)
+        first, *_, last = bar.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
+    return figure
+
+
+@mpl.rc_context(STYLE)
 def overlay(
     images: ArrayLike,
     maps: ArrayLike,

@@ -164,19 +164,24 @@ def signed(value: float) -> str:
 
 
 def picture(findings: Mapping[str, Findings], images: Any, shown: int = 3) -> bytes:
-    """PNG of the maps of the first images: a row for each image and network, a column for each method."""
+    """PNG of the maps of the first images with a colour key: a row for each image and network, a column a method."""
     from analysis import draw  # matplotlib is imported only when something is drawn
 
-    panels, titles = [], []
+    panels, rows = [], []
     for index in range(min(shown, len(images))):
         own = slice(index, index + 1)
         for name, one in findings.items():
-            panels.append(draw.rgb(images[own])[0])
-            titles.append(name)
-            for method, evidence in one.evidence.items():
+            row = [draw.rgb(images[own])[0]]
+            for evidence in one.evidence.values():
                 maps = np.asarray(evidence.maps)
                 negative = bool((maps < 0).any())
-                panels.append(draw.blend(images[own], maps[own], draw.limit(maps[own]), negative)[0])
-                titles.append(SHORT.get(method, method) if len(panels) <= 1 + len(one.evidence) else "")
-    columns = 1 + len(next(iter(findings.values())).evidence)
-    return draw.png(draw.grid(np.stack(panels), titles, columns), dpi=110)
+                row.append(draw.blend(images[own], maps[own], draw.limit(maps[own]), negative)[0])
+            panels.append(row)
+            rows.append(f"image {index + 1}\n{name}")
+    methods = next(iter(findings.values())).evidence
+    columns = ["image", *(SHORT.get(method, method) for method in methods)]
+    keys = {
+        "for the class (orange) or against it (blue)": ("−(largest of the map)", "0", "largest of the map"),
+        "magnitude": ("0", "largest of the map"),
+    }
+    return draw.png(draw.sheet(np.array(panels), rows, columns, keys), dpi=110)

@@ -72,6 +72,29 @@ def test_panels_lie_inside_the_figure_and_apart():
     assert boxes[0].width * width == pytest.approx(boxes[0].height * height)
 
 
+def test_a_sheet_names_its_rows_and_columns_and_the_key_of_its_colours():
+    figure = draw.sheet(
+        np.stack([IMAGES, 1 - IMAGES]),
+        ["plain", "inverse"],
+        ["a", "b", "c"],
+        {"logit": ("against", "0", "for"), "size": ("0", "most")},
+    )
+    *panels, signed, magnitude = figure.axes
+    np.testing.assert_array_equal(panels[4].images[0].get_array(), 1 - IMAGES[1])
+    assert [text.get_text() for text in figure.texts] == ["a", "b", "c", "plain", "inverse"]
+    places = {text.get_text(): text.get_position() for text in figure.texts}
+    middle = panels[4].get_position()
+    assert places["b"][0] == pytest.approx((middle.x0 + middle.x1) / 2)
+    assert places["inverse"][1] == pytest.approx((middle.y0 + middle.y1) / 2)
+    assert [bar.get_title() for bar in (signed, magnitude)] == ["logit", "size"]
+    assert [label.get_text() for label in signed.get_xticklabels()] == ["against", "0", "for"]
+    assert [label.get_text() for label in magnitude.get_xticklabels()] == ["0", "most"]
+    assert signed.get_xlim() == (-1, 1)
+    assert magnitude.get_xlim() == (0, 1)
+    lowest = min(axes.get_position().y0 for axes in panels)
+    assert all(bar.get_position().y1 < lowest for bar in (signed, magnitude))
+
+
 def test_curves_draw_the_numbers():
     lines = draw.curves({"train": [3.0, 2.0], "test": [4.0, 1.0]}, x=np.array([5, 10])).axes[0].lines
     np.testing.assert_array_equal([line.get_ydata() for line in lines], [[3, 2], [4, 1]])
@@ -140,6 +163,7 @@ def test_no_global_state_is_left_behind():
         (lambda: draw.grid(np.zeros((2, 4, 4, 2))), "1 or 3 channels"),
         (lambda: draw.grid(np.zeros((2, 4, 4, 1)), ["one"]), "1 titles for 2 images"),
         (lambda: draw.overlay(IMAGES, MAPS[:, :3]), r"maps of shape \(3, 3, 6\)"),
+        (lambda: draw.sheet(IMAGES[None], ["one"], ["a"]), r"expected \(1, 1, H, W, C\)"),
         (lambda: draw.curves({"a": [1.0], "b": [1.0, 2.0]}), "equal lengths"),
         (lambda: draw.curves({name: [1.0] for name in "abcde"}), "at most 4 lines"),
         (lambda: draw.confusion_matrix(np.eye(3), ["a", "b"]), r"\(3, 3\) for 2 classes"),

@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks.gallery`: a picture and a row of the README for every kind of layer.
 
 The pictures go to `docs/gallery/`: how strongly the middle output depends on each pixel, the root
-mean square of the gradient over random images and weights. The rows go between the README's two marks.
+mean square of the gradient over random images and weights. A layer whose picture would be that of an earlier one
+refers to it. The rows go between the README's two marks.
 """
 
 import pathlib
@@ -17,7 +18,14 @@ from zoo.cards import multiply_accumulates
 from zoo.layers import parameter_count
 
 SHAPE = (32, 32, 64)
-PIXELS = 15
+PIXELS = 17
+"""Side of the images whose middle output is examined: that of a layer of stride 2 then lies over the middle pixel."""
+FAINTEST = 0.1
+"""Opacity of a pixel that the output depends on at all."""
+ROUNDING = 1e-6
+"""Share of the strongest dependence up to which a gradient is taken for zero."""
+ALIKE = 0.1
+"""Difference of two dependences, as shares of the strongest, that the eye does not tell apart in a small picture."""
 
 # Name, what it is for, the layer at 64 channels.
 ROWS = [
@@ -52,6 +60,27 @@ ROWS = [
     ("HighwayBlock", "a gate between input and branch", layers.HighwayBlock(64)),
     ("DenseBlock, 2 layers", "every layer reads all before it", layers.DenseBlock(2, 16)),
 ]
+
+SAME = {
+    "Conv": (
+        "Conv, stride 2",
+        "Conv, 4 groups",
+        "DepthwiseConv",
+        "DepthwiseSeparableConv",
+        "SpatiallySeparableConv",
+        "CoordConv",
+        "UnsharedConv",
+        "max_pool 3/2",
+        "avg_pool 3/2",
+    ),
+    "PointwiseConv": ("channel_shuffle", "LocalResponseNorm"),
+    "ResizeConv, stride 2": ("blur_pool",),
+    "SqueezeExcite": ("CBAM",),
+    "BasicBlock": ("PreActivationBlock",),
+    "BottleneckBlock": ("PreActivationBottleneckBlock",),
+}
+"""Layers that share the picture of an earlier one; `main` refuses to write what the patterns contradict."""
+SHARED = {name: first for first, names in SAME.items() for name in names}
 
 
 class Plain(nn.Module):
@@ -94,13 +123,15 @@ def multiplications(layer: nn.Module, shape: tuple[int, ...]) -> int:
 
 
 def pattern(layer: nn.Module, draws: int = 12) -> np.ndarray:
-    """(PIXELS, PIXELS) root mean square of the middle output's gradient, the largest 1."""
+    """(PIXELS, PIXELS) root mean square of the gradient of the outputs over the middle pixel, the largest 1."""
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.normal(size=(1, PIXELS, PIXELS, SHAPE[-1])), jnp.float32)
 
     def middle(x, variables):
         y = layer.apply(variables, x)
-        return y[0, y.shape[1] // 2, y.shape[2] // 2] @ jnp.ones(y.shape[-1])
+        first, count = y.shape[1] // 2, max(1, y.shape[1] // PIXELS)
+        first -= first % count
+        return y[0, first : first + count, first : first + count].sum()
 
     gradient = jax.jit(jax.grad(middle))
     energy = np.zeros((PIXELS, PIXELS))
@@ -110,13 +141,46 @@ def pattern(layer: nn.Module, draws: int = 12) -> np.ndarray:
     return np.sqrt(energy / energy.max())
 
 
+def alike(strength: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two patterns, laid upon each other, cover the same pixels about as strongly."""
+    one, other = (_cropped(pattern) for pattern in (strength, other))
+    return (
+        one.shape == other.shape
+        and bool(((one > ROUNDING) == (other > ROUNDING)).all())
+        and bool(abs(one - other).max() < ALIKE)
+    )
+
+
+def _cropped(strength: np.ndarray) -> np.ndarray:
+    """The part of a pattern that holds all of it."""
+    rows, columns = np.nonzero(strength > ROUNDING)
+    return strength[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+
+
+def shared(patterns: dict[str, np.ndarray]) -> dict[str, str]:
+    """The first layer of the same pattern, for each that is not the first."""
+    firsts: list[str] = []
+    others = {}
+    for name, strength in patterns.items():
+        first = next((first for first in firsts if alike(strength, patterns[first])), None)
+        if first is None:
+            firsts.append(name)
+        else:
+            others[name] = first
+    return others
+
+
 def picture(strength: np.ndarray, cell: int = 8) -> str:
-    """The pattern as SVG squares, black where the output depends most, on a white ground with a frame."""
+    """The pattern as SVG squares, black where the output depends most and `FAINTEST` where it hardly does.
+
+    They lie on a white ground with a frame.
+    """
     side = PIXELS * cell
     squares = [
-        f'<rect x="{cell * j}" y="{cell * i}" width="{cell}" height="{cell}" fill-opacity="{value:.2f}"/>'
+        f'<rect x="{cell * j}" y="{cell * i}" width="{cell}" height="{cell}" '
+        f'fill-opacity="{FAINTEST + (1 - FAINTEST) * value:.2f}"/>'
         for (i, j), value in np.ndenumerate(strength)
-        if value >= 0.005
+        if value > ROUNDING
     ]
     frame = f'<rect width="{side}" height="{side}" fill="white" stroke="black"/>'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}" viewBox="0 0 {side} {side}">'
@@ -131,12 +195,13 @@ def file_name(name: str) -> str:
 def row(name: str, purpose: str, layer: nn.Module) -> str:
     """Name, purpose, cost and picture of a layer as a row of Markdown."""
     cost = f"{parameter_count(layer, SHAPE):,} | {multiplications(layer, SHAPE):,}"
-    return f'| `{name}` | {purpose} | {cost} | <img src="docs/gallery/{file_name(name)}" width="60" alt="{name}"> |'
+    shown = f'<img src="docs/gallery/{file_name(name)}" width="60" alt="{name}">'
+    return f"| `{name}` | {purpose} | {cost} | {f'as `{SHARED[name]}`' if name in SHARED else shown} |"
 
 
 def table() -> str:
     """All rows, under their heads."""
-    heads = ["| layer | what it is for | weights | multiply-adds on 32×32×64 | what its middle output sees |"]
+    heads = ["| layer | what it is for | weights | multiply-adds on 32×32×64 | what its middle output depends on |"]
     return "\n".join([*heads, "|---|---|---:|---:|---|", *(row(*entry) for entry in LAYERS)])
 
 
@@ -145,13 +210,23 @@ START, END = "<!-- gallery: written by python -m tests.benchmarks.gallery -->", 
 
 
 def main() -> None:
-    """Write the pictures, and the rows into the README."""
+    """Write the pictures, and the rows into the README.
+
+    Raises:
+      ValueError: pictures that are shared by layers whose patterns differ, or the reverse.
+    """
     root = pathlib.Path(__file__).resolve().parents[2]
     folder = root / "docs" / "gallery"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, _, layer in LAYERS:
-        (folder / file_name(name)).write_text(picture(pattern(layer)))
-        print(folder / file_name(name), flush=True)
+    patterns = {name: pattern(layer) for name, _, layer in LAYERS}
+    if shared(patterns) != SHARED:
+        raise ValueError(f"SAME={SHARED}: expected {shared(patterns)}")
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    for name, strength in patterns.items():
+        if name not in SHARED:
+            (folder / file_name(name)).write_text(picture(strength))
+            print(folder / file_name(name), flush=True)
     readme = root / "README.md"
     before, _, rest = readme.read_text().partition(START)
     readme.write_text(f"{before}{START}\n\n{table()}\n\n{END}{rest.partition(END)[2]}")

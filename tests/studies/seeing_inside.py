@@ -18,6 +18,7 @@ import numpy as np
 import train
 from analysis import draw
 from analysis.features import evidence
+from analysis.features.invert import inversion_by_depth
 from analysis.features.maximize import SETTINGS, maximize
 from analysis.features.prior import DenoisingPrior, learn_denoiser
 from analysis.features.regularizers import AlphaNorm
@@ -66,7 +67,7 @@ def study(run: train.Run, size: Size) -> dict[str, Any]:
     return {
         "accuracy": run.metrics[-1]["test"]["accuracy"],
         "inversion": {
-            name: _means(evidence.inversion_by_depth(**inverted, **given, **about))
+            name: _means(inversion_by_depth(**inverted, **given, **about))
             for name, given in zip(PRIORS, ({}, learned), strict=True)
         },
         "maximised": {
@@ -161,18 +162,17 @@ def _table(title: str, head: tuple[str, ...], rows: Iterable[tuple]) -> str:
 
 
 def pictures(run: train.Run, size: Size) -> bytes:
-    """Ten images, their inversions by depth, and maximised classes, robust and plain."""
-    key, images = jax.random.key(run.config.seed), run.dataset.test.images[:10]
+    """A column each for ten images: its inversions by depth, and its class maximised, robust and plain."""
+    key, test = jax.random.key(run.config.seed), run.dataset.test
+    images, labels = test.images[:10], test.labels[:10].tolist()
     about: dict[str, Any] = {"preprocess": run.preprocess, "key": key}
-    inversions = evidence.inversion_by_depth(
-        run.model, run.variables, images, layers=LAYERS, steps=size.inversion, **about
-    )
-    rows = [images, *(np.asarray(found.images) for found in inversions.values())]
-    for setting in SETTINGS.values():
-        given = setting | {"steps": size.steps}
-        found = maximize(run.model, run.variables, images.shape[1:], None, range(len(run.classes)), **about, **given)
-        rows.append(np.asarray(found.images))
-    return draw.png(draw.grid(np.concatenate(rows), columns=10))
+    inversions = inversion_by_depth(run.model, run.variables, images, layers=LAYERS, steps=size.inversion, **about)
+    rows = {"test image": images} | {f"from {name}": np.asarray(one.images) for name, one in inversions.items()}
+    for name, setting in SETTINGS.items():
+        settings = setting | {"steps": size.steps}
+        made = maximize(run.model, run.variables, images.shape[1:], None, labels, **about, **settings)
+        rows[f"class maximised,\n{name}"] = np.asarray(made.images)
+    return draw.png(draw.sheet(np.stack([*rows.values()]), [*rows], [run.classes[label] for label in labels]))
 
 
 def main() -> None:
@@ -182,16 +182,18 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     for name, value in Size()._asdict().items():
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--picture", action="store_true", help="only the picture, of the first seed")
     given = vars(parser.parse_args())
     size, out = Size(**{name: given[name] for name in Size._fields}), given["out"]
     figures = {seed: out / f"{seed}.json" for seed in given["seeds"]}
     for seed, path in figures.items():
-        if not path.exists():
+        if not given["picture"] and not path.exists():
             run = trained(out / str(seed), seed, given["epochs"])
             path.write_text(json.dumps(study(run, size)))
     if not (picture := out / "pictures.png").exists():
-        picture.write_bytes(pictures(train.load(out / str(min(figures))), size))
-    print(markdown({seed: json.loads(path.read_text()) for seed, path in figures.items()}))
+        picture.write_bytes(pictures(trained(out / str(min(figures)), min(figures), given["epochs"]), size))
+    if not given["picture"]:
+        print(markdown({seed: json.loads(path.read_text()) for seed, path in figures.items()}))
 
 
 if __name__ == "__main__":
