@@ -12,22 +12,16 @@ import jax
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from zoo.layers import native
-from zoo.layers.native import Ints, Settings
-
 Form = Callable[[jax.Array, jax.Array], jax.Array]
 """`(images, kernel) -> output`."""
 
 Gradients = Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
 """`(images, kernel, gradient in the output) -> gradients in the images and the kernel`."""
 
-KernelGradient = Callable[[jax.Array, jax.Array, Ints, Settings], jax.Array]
-"""`(images, gradient in the output, shape of the kernel, settings) -> gradient in the kernel`."""
-
 
 def choose(cpu: Form, default: Form) -> Form:
     """Build the function that is computed in one form on CPU and in another elsewhere."""
-    return functools.partial(lax.platform_dependent, cpu=cpu, default=default) if cpu is not default else default
+    return functools.partial(lax.platform_dependent, cpu=cpu, default=default)
 
 
 def choose_with_gradients(cpu: Form, gradients: Gradients, default: Form) -> Form:
@@ -50,54 +44,24 @@ def choose_with_gradients(cpu: Form, gradients: Gradients, default: Form) -> For
     return chosen
 
 
-def choose_each(values: Form, in_images: Form, in_kernel: Form, default: Form) -> Form:
-    """Build the function that on CPU has a form for its values and one for the derivative in each argument.
+def choose_in_kernel(in_kernel: Form, default: Form) -> Form:
+    """Build the function whose derivative in the kernel, on CPU, is that of another form.
 
-    All are forms of the same bilinear function. A gradient is computed as the adjoint of the form for its argument,
-    which itself is run in forward mode alone: so every kind of derivative works.
-
-    Args:
-      values: computes the function itself.
-      in_images: its adjoint in the first argument computes the gradient there.
-      in_kernel: its adjoint in the second argument computes the gradient there.
-      default: the form elsewhere.
+    Both are forms of the same bilinear function. The gradient is computed as the adjoint of the form, which itself is
+    run in forward mode alone: so every kind of derivative works.
     """
-    if values is in_images is in_kernel is default:
-        return default
-    chosen = jax.custom_jvp(choose(values, default))
+    chosen = jax.custom_jvp(default)
+    tangent = choose(in_kernel, default)
 
     def derivative(primals, tangents):
         (x, kernel), (dx, dkernel) = primals, tangents
         parts = []
         if not isinstance(dx, SymbolicZero):
-            parts.append(choose(in_images, default)(dx, kernel))
+            parts.append(default(dx, kernel))
         if not isinstance(dkernel, SymbolicZero):
-            parts.append(choose(in_kernel, default)(x, dkernel))
+            parts.append(tangent(x, dkernel))
         y = chosen(x, kernel)
         return y, functools.reduce(operator.add, parts) if parts else lax.full_like(y, 0)
 
     chosen.defjvp(derivative, symbolic_zeros=True)
     return chosen
-
-
-def adjoint_of(gradient: KernelGradient) -> Callable[[jax.Array, jax.Array, Settings], jax.Array]:
-    """Build the form of a convolution whose adjoint in the kernel is a function.
-
-    Args:
-      gradient: written in operations that JAX transposes, as matrix products and convolutions.
-
-    Returns:
-      `(images, kernel, settings) -> output`.
-    """
-
-    # Without the checkpoint, a padded or transposed copy of the images is kept from the forward pass on.
-    @functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=2)
-    def form(x: jax.Array, kernel: jax.Array, settings: Settings) -> jax.Array:
-        def pull(y: jax.Array) -> jax.Array:
-            return gradient(x, y, kernel.shape, settings).astype(kernel.dtype)
-
-        y = jax.eval_shape(lambda x, kernel: native.convolve(x, kernel, settings), x, kernel)
-        (answer,) = jax.linear_transpose(pull, y)(kernel)
-        return answer
-
-    return form

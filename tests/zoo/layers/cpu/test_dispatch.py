@@ -8,7 +8,7 @@ import pytest
 
 from convzoo.jaxprs import interpret
 from zoo.layers import Conv, native
-from zoo.layers.cpu import dispatch, lines
+from zoo.layers.cpu import dispatch, products
 from zoo.layers.cpu.barrier import apart
 from zoo.layers.native import Settings
 
@@ -29,6 +29,9 @@ CONVOLUTIONS = {
     "few channels, valid": ((2, 11, 9, 3), (3, 2, 3, 18), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
     "few channels, wide padding": ((1, 8, 9, 20), (3, 3, 20, 4), (1, 1), ((3, 4), (0, 2)), (1, 1), 1),
     "many outputs": ((1, 8, 9, 2), (3, 2, 2, 130), (1, 1), ((2, 1), (0, 1)), (1, 1), 1),
+    "features, strided": ((4, 9, 8, 17), (3, 2, 17, 5), (2, 3), ((1, 1), (0, 1)), (1, 1), 1),
+    "features, dilated": ((2, 9, 10, 6), (3, 2, 6, 5), (1, 1), ((2, 2), (0, 1)), (2, 3), 1),
+    "features, strided and dilated": ((3, 9, 10, 6), (3, 2, 6, 5), (2, 1), ((2, 2), (0, 1)), (2, 3), 1),
     "stem": ((2, 10, 9, 3), (7, 7, 3, 5), (2, 2), ((3, 3), (3, 3)), (1, 1), 1),
     "small stem, asymmetric": ((2, 9, 10, 3), (3, 3, 3, 6), (2, 2), ((0, 1), (1, 0)), (1, 1), 1),
     "large stem": ((1, 19, 21, 1), (11, 5, 1, 4), (4, 3), ((2, 2), (0, 1)), (1, 1), 1),
@@ -50,7 +53,10 @@ TRANSPOSED = {
 @pytest.fixture(autouse=True)
 def _small_outputs_are_many(monkeypatch):
     """So that small images meet every form."""
-    monkeypatch.setattr(lines, "LEAST_NUMBERS", 1 << 13)
+    monkeypatch.setattr(products, "LEAST_WORK", 1 << 8)
+    monkeypatch.setattr(products, "LEAST_CHANNELS", 5)
+    monkeypatch.setattr(products, "LEAST_ROWS", 2)
+    monkeypatch.setattr(products, "MOST_BYTES", 1 << 13)
 
 
 def compare(chosen, native, operands):
@@ -73,7 +79,7 @@ def test_convolutions_agree_with_the_native_form(name, normal):
     )
 
 
-@pytest.mark.parametrize("name", ["few channels", "stem", "many outputs", "patches"])
+@pytest.mark.parametrize("name", ["few channels", "features, strided", "features, dilated", "stem", "patches"])
 def test_forms_by_argument_have_derivatives_of_every_kind(name, normal):
     image, kernel, *settings = CONVOLUTIONS[name]
     settings = Settings(*settings)
@@ -109,7 +115,7 @@ def test_transposed_convolutions_agree_with_the_native_form(name, normal):
     )
 
 
-@pytest.mark.parametrize("name", ["1x1", "depthwise 5x5 stride 2", "grouped"])
+@pytest.mark.parametrize("name", ["1x1", "depthwise 5x5 stride 2", "grouped", "few channels", "features, strided"])
 def test_bfloat16_adds_up_no_worse_than_the_native_form(name, normal):
     image, kernel, *settings = CONVOLUTIONS[name]
     settings = Settings(*settings)
@@ -175,13 +181,28 @@ def test_forward_over_reverse_through_a_gradient_by_hand(normal):
     np.testing.assert_allclose(product(dispatch.convolve), product(native.convolve), rtol=1e-3, atol=1e-3)
 
 
-def test_batches_of_kernels(normal):
-    image, kernel, *settings = CONVOLUTIONS["depthwise"]
+@pytest.mark.parametrize("name", ["depthwise", "few channels", "features, strided"])
+def test_batches_of_kernels(name, normal):
+    image, kernel, *settings = CONVOLUTIONS[name]
     settings = Settings(*settings)
     x, kernels = jnp.asarray(normal(*image)), jnp.asarray(normal(2, *kernel))
     each = jax.jit(jax.vmap(jax.grad(lambda k: (dispatch.convolve(x, k, settings) ** 2).sum())))(kernels)
     alone = jax.grad(lambda k: (native.convolve(x, k, settings) ** 2).sum())(kernels[1])
     np.testing.assert_allclose(each[1], alone, rtol=1e-4, atol=1e-3)
+
+
+def test_a_kernel_gradient_by_products_copies_pixels_piece_by_piece():
+    """More images take as much memory more as the loop's own copies of its operands, and no more."""
+    settings = Settings((1, 1), ((1, 1), (1, 1)), (1, 1))
+
+    def gradient(x, kernel, y):
+        return jax.vjp(lambda kernel: products.form(x, kernel, settings), kernel)[1](y)
+
+    def temporary(images):
+        pixels, kernel = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((images, 16, 16, 8), (3, 3, 8, 8)))
+        return jax.jit(gradient).lower(pixels, kernel, pixels).compile().memory_analysis().temp_size_in_bytes
+
+    assert temporary(32) - temporary(16) <= 2 * 16 * 16 * 16 * 8 * 4
 
 
 def test_numbers_set_apart_are_the_same_numbers():
