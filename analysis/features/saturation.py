@@ -96,6 +96,8 @@ def _before(equation: Any, operands: Any) -> jax.Array | None:
         return moving[0].now
     if name == "clamp" and not operands[1].fixed:
         return jnp.maximum(operands[0].now, operands[1].now)
+    if name in ("mul", "div") and len(moving) > 1:
+        return None  # a product does not rise with both its factors
     if name in PASSED and all(operand.before is not None for operand in moving):
         return _bind(equation, [operand.now if operand.fixed else operand.before for operand in operands])[0]
     return None

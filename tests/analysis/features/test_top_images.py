@@ -201,5 +201,5 @@ def test_without_a_bounded_activation_function_nothing_changes():
     assert top.before is None
     assert top.indices.tolist() == [[0, 1, 2]] * 2
     values = jnp.linspace(-1, 2, 5)
-    for act in (nn.relu, nn.swish, lambda x: x + jnp.tanh(x)):
+    for act in (nn.relu, nn.swish, lambda x: x + jnp.tanh(x), lambda x: jnp.tanh(x) * nn.sigmoid(x)):
         assert unsaturated(Partial(act), values)[1] is None
