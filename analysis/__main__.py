@@ -36,6 +36,7 @@ from analysis.report.markup import percent
 from analysis.understanding import Lab
 from convzoo.plots import title
 from train import datasets
+from train.datasets.folder import FILE
 from train.tasks.classification import per_class
 from zoo.weights.saved import is_native
 
@@ -72,11 +73,16 @@ def of_run(path: Path) -> tuple[Source, Callable]:
         image_shape=data.image_shape,
         folder=path / "analysis",
         images=data.test.images,
-        names=[f"no. {number}" for number in range(len(data.test))],
+        names=_files(data.test) or [f"no. {number}" for number in range(len(data.test))],
         labels=data.test.labels,
         classes=run.classes,
     )
     return source, run.preprocess.resize
+
+
+def _files(split: datasets.Split) -> list[str] | None:
+    """The names of the files that images come from; None: they come from none."""
+    return split.extra[FILE].tolist() if FILE in split.extra else None
 
 
 def of_weights(name: str, weights: str | None) -> tuple[Source, Callable]:
@@ -133,6 +139,7 @@ def subject(path: Path, command: str) -> report.Subject:
         facts=facts,
         history=run.metrics,
         per_class=per_class,
+        names=_files(data.test),
         counts={"train": len(data.train), "test": len(data.test)},
         command=command,
     )

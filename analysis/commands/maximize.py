@@ -10,7 +10,7 @@ import numpy as np
 from analysis.commands import arguments, outputs
 from analysis.commands.joined import Joined
 from analysis.features.maximize import maximize
-from analysis.layers import find_layer
+from analysis.layers import find_layer, pooled
 
 MOST, COLUMNS = 10, 5
 
@@ -63,11 +63,16 @@ def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[Path]:
 
     names = [source.class_name(k) if options.layer is None else f"channel {k}" for k in channels]
     notes = [f"{name}: {value:.3g}" for name, value in zip(names, made.activation, strict=True)]
+    arrays, beside = {"channels": channels, **made._asdict()}, ""
+    if len(source.images):
+        arrays["data"] = pooled(place, source.images, batch_size=options.batch_size).max(0)[list(channels)]
+        notes = [f"{note} ({value:.3g})" for note, value in zip(notes, arrays["data"], strict=True)]
+        beside = ", in brackets the largest on a test image"
     images, label = np.asarray(made.images), options.layer and place.path
     rows = [
         figures.Tile(label or "classes", images[at : at + COLUMNS], notes[at : at + COLUMNS])
         for at in range(0, len(images), COLUMNS)
     ]
     raised = f"the mean activation of a channel of {label}" if label else "the logit of a class"
-    heading = f"{source.title}: images made to raise {raised}, written above ({options.steps} steps)"
-    return outputs.write(path, figures.tiles(rows, heading), {"channels": channels, **made._asdict()})
+    heading = f"{source.title}: images made to raise {raised}, written above{beside} ({options.steps} steps)"
+    return outputs.write(path, figures.tiles(rows, heading), arrays)

@@ -98,9 +98,8 @@ def label(top: TopImages, row: int) -> str:
     name, ties = f"channel {top.channels[row]}", f"{top.ties[row]} images tie"
     if top.before is None:
         return f"{name}, {ties}, in their order" if crowded(top)[row] else name
-    if crowded(top)[row]:
-        return f"{name}, {ties}, ranked and labelled, before saturation"
-    return f"{name}, saturated, labelled before" if alike(top, row) else name
+    shown = "saturated: values before, its activation function" if alike(top, row) else ""
+    return ", ".join(part for part in (name, ties if crowded(top)[row] else "", shown) if part)
 
 
 def notes(source: Source, top: TopImages, row: int) -> list[str]:

@@ -50,10 +50,10 @@ figcaption::before { color: var(--ink); font-weight: 600; }
 figure.picture figcaption::before { counter-increment: figure; content: "Figure " counter(figure) ". "; }
 figure.table figcaption::before { counter-increment: table; content: "Table " counter(table) ". "; }
 .scroll { overflow-x: auto; scrollbar-width: thin; scrollbar-color: var(--muted) var(--rule); background:
-  linear-gradient(to right, var(--paper) 40%, transparent) left / 2.5rem 100% no-repeat local,
-  linear-gradient(to left, var(--paper) 40%, transparent) right / 2.5rem 100% no-repeat local,
-  linear-gradient(to right, var(--muted), transparent) left / .9rem calc(100% - 4px) no-repeat scroll,
-  linear-gradient(to left, var(--muted), transparent) right / .9rem calc(100% - 4px) no-repeat scroll; }
+  linear-gradient(to right, var(--paper) 75%, transparent) left / 12px 100% no-repeat local,
+  linear-gradient(to left, var(--paper) 75%, transparent) right / 12px 100% no-repeat local,
+  linear-gradient(to right, var(--muted), transparent) left / 9px calc(100% - 8px) no-repeat scroll,
+  linear-gradient(to left, var(--muted), transparent) right / 9px calc(100% - 8px) no-repeat scroll; }
 table { border-collapse: collapse; font: .875rem/1.4 var(--sans); font-variant-numeric: tabular-nums;
   border-block: 1.5px solid var(--ink); }
 th, td { padding: .3rem .9rem; text-align: right; white-space: nowrap; font-weight: 400; }

@@ -27,6 +27,7 @@ class Subject:
       history: one mapping an epoch, `{"epoch": 1, "train": {"loss": ..., ...}, "test": {...}}`;
         accuracies and the like are fractions.
       per_class: (K, K) counts, row the truth, column the prediction -> figures of each class, by name.
+      names: (N,) of the test images, such as those of their files; None: their numbers.
       counts: images of each split of the history, from which its percentages have their digits; a split that is not
         named has as many as there are test images.
       command: the line that wrote the page.
@@ -44,6 +45,7 @@ class Subject:
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
     per_class: Callable[[np.ndarray], Mapping[str, np.ndarray]] | None = None
+    names: Sequence[str] | None = None
     counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
     command: str = ""
 
@@ -53,11 +55,17 @@ class Subject:
             raise ValueError(f"images of shape {shape}: expected (N, H, W, C) with 1 or 3 channels")
         if np.shape(self.labels) != shape[:1]:
             raise ValueError(f"labels of shape {np.shape(self.labels)} for {shape[0]} images: expected ({shape[0]},)")
+        if self.names is not None and len(self.names) != shape[0]:
+            raise ValueError(f"{len(self.names)} names for {shape[0]} images: expected one each")
         if not 0 <= np.min(self.labels) <= np.max(self.labels) < len(self.classes):
             raise ValueError(
                 f"labels from {np.min(self.labels)} to {np.max(self.labels)} for {len(self.classes)} classes: "
                 f"expected 0 to {len(self.classes) - 1}"
             )
+
+    def name(self, index: int) -> str:
+        """The name of a test image."""
+        return f"no. {index}" if self.names is None else str(self.names[index])
 
     def depths(self, most: int) -> tuple[str, ...]:
         """Layers with spatial extent, the shallowest first; none without a network."""

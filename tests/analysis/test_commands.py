@@ -130,6 +130,9 @@ def test_maximize(folder, capsys):
     _, found = answer(capsys, *given, "--layer", "head", "--out", folder / "max.png")
     assert found["images"].shape == (3, 16, 16, 1)
     assert found["history"].shape == (3, 3)
+    run = train.load(folder / "run")
+    logits = zoo.logits_fn(run.model, run.variables, run.preprocess)(run.dataset.test.images)
+    np.testing.assert_allclose(found["data"], logits.max(0)[:3], rtol=1e-5)
     _, again = answer(capsys, *given, "--layer", "head", "--out", folder / "max2.png", "--seed", 0)
     np.testing.assert_array_equal(found["images"], again["images"])
     _, other = answer(capsys, *given, "--layer", "head", "--out", folder / "max3.png", "--seed", 1)
@@ -155,8 +158,11 @@ def test_ties_are_told_and_labelled_by_the_value_that_ranks_them():
     indices, ties = np.array([[4, 1], [0, 3], [2, 5]]), np.array([72, 1, 1])
     top = TopImages("stage1", np.array([5, 6, 7]), indices, values, np.zeros((3, 2, 2), int), ties, before)
     source = Source("", Network(None, {}), (8, 8, 1), Path(), np.zeros((90, 8, 8, 1)), [f"{n}.png" for n in range(90)])
-    assert label(top, 0) == "channel 5, 72 images tie, ranked and labelled, before saturation"
-    assert [label(top, row) for row in (1, 2)] == ["channel 6", "channel 7, saturated, labelled before"]
+    assert label(top, 0) == "channel 5, 72 images tie, saturated: values before, its activation function"
+    assert [label(top, row) for row in (1, 2)] == [
+        "channel 6",
+        "channel 7, saturated: values before, its activation function",
+    ]
     assert notes(source, top, 0) == ["4.png: 30", "1.png: 20"]
     assert notes(source, top, 1) == ["0.png: 1", "3.png: 0.9"]
     assert notes(source, top, 2) == ["2.png: 9", "5.png: 5"]

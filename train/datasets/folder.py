@@ -12,6 +12,8 @@ TEST_SHARE = 0.2
 TRAIN = "train"
 TEST = ("test", "val", "valid", "validation")
 """Names of folders to test on, the preferred first."""
+FILE = "file"
+"""Entry of `Split.extra` that holds the name of each image's file."""
 
 
 def load(path: str, size: int, seed: int = 0, keep_proportions: bool = False) -> Dataset:
@@ -28,7 +30,7 @@ def load(path: str, size: int, seed: int = 0, keep_proportions: bool = False) ->
       keep_proportions: resize and crop the centre, instead of squeezing.
 
     Returns:
-      A `Dataset` of colour images, or of gray ones where all are gray.
+      A `Dataset` of colour images, or of gray ones where all are gray; `extra["file"]` holds their file names.
 
     Raises:
       ValueError: no such folder, fewer than two classes, a class with too few pictures, folders of splits beside
@@ -42,7 +44,7 @@ def load(path: str, size: int, seed: int = 0, keep_proportions: bool = False) ->
     classes = tuple(files)
     train = _read_all(files, classes, size, keep_proportions)
     if not tests:
-        dataset = stratified(name, train.images, train.labels, classes, TEST_SHARE, seed)
+        dataset = stratified(name, train.images, train.labels, classes, TEST_SHARE, seed, train.extra)
         note = "a fifth of each class is for testing; folders train/ and test/ would be used as they are"
         return Dataset(name, dataset.train, dataset.test, classes, note)
     test_files = _classes(root / tests[0], name)
@@ -101,12 +103,14 @@ def _read_all(files: dict[str, list[Path]], classes: tuple[str, ...], size: int,
     if len({image.shape for image in images}) > 1:
         images = [np.broadcast_to(image, (size, size, 3)) for image in images]
     indices = np.array([classes.index(label) for label in files], np.int32)
-    return Split(np.stack(images), np.repeat(indices, [len(pictures) for pictures in files.values()]))
+    labels = np.repeat(indices, [len(pictures) for pictures in files.values()])
+    names = np.array([file.name for pictures in files.values() for file in pictures])
+    return Split(np.stack(images), labels, {FILE: names})
 
 
 def _with_channels(split: Split, channels: int) -> Split:
     shape = (*split.images.shape[:3], channels)
-    return Split(np.ascontiguousarray(np.broadcast_to(split.images, shape)), split.labels)
+    return Split(np.ascontiguousarray(np.broadcast_to(split.images, shape)), split.labels, split.extra)
 
 
 def _read(file: Path, size: int, keep_proportions: bool) -> np.ndarray:

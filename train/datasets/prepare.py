@@ -1,5 +1,7 @@
 """Pictures of any size as arrays of one size, and stratified splits."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from PIL import Image, ImageOps
 from sklearn.model_selection import train_test_split
@@ -29,7 +31,13 @@ def pixels(image: Image.Image, size: int, keep_proportions: bool = False) -> np.
 
 
 def stratified(
-    name: str, images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], test_size: float | int, seed: int
+    name: str,
+    images: np.ndarray,
+    labels: np.ndarray,
+    classes: tuple[str, ...],
+    test_size: float | int,
+    seed: int,
+    extra: Mapping[str, np.ndarray] | None = None,
 ) -> Dataset:
     """Set a share of each class aside for testing.
 
@@ -40,6 +48,7 @@ def stratified(
       classes: the name of each class.
       test_size: number of images to set aside, or their share.
       seed: draws them.
+      extra: other facts of each image, as in `Split`.
 
     Returns:
       A `Dataset`.
@@ -52,4 +61,8 @@ def stratified(
         raise ValueError(f"{name}: class {classes[counts.argmin()]!r} has {counts.min()} image(s), but 2 are needed")
     count = test_size if isinstance(test_size, int) else max(round(test_size * len(labels)), len(classes))
     train, test = train_test_split(np.arange(len(labels)), test_size=count, stratify=labels, random_state=seed)
-    return Dataset(name, Split(images[train], labels[train]), Split(images[test], labels[test]), classes)
+
+    def split(rows: np.ndarray) -> Split:
+        return Split(images[rows], labels[rows], {fact: values[rows] for fact, values in (extra or {}).items()})
+
+    return Dataset(name, split(train), split(test), classes)

@@ -173,8 +173,9 @@ def _answer(subject: Subject, findings: Findings, row: int, index: int) -> str:
         bar = f'<i style="width:{100 * shares[guess]:.1f}%"></i>'
         lines.append(f"<li><span class={verdict}>{name}</span><span>{percent(shares[guess])}</span>{bar}</li>")
     first = "" if row else " first"
+    called = str(index) if subject.names is None else subject.name(index)
     return (
-        f'<div class="words of-image-{row}{first}"><p>Test image {index}, class '
+        f'<div class="words of-image-{row}{first}"><p>Test image {html.escape(called)}, class '
         f"{html.escape(subject.classes[truth])}. Predicted:</p><ol>{''.join(lines)}</ol></div>"
     )
 

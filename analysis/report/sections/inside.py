@@ -204,7 +204,8 @@ def _rebuilt(subject: Subject, depth: Depth) -> list[str]:
     strips = []
     for row, index in enumerate(depth.inverted):
         name = html.escape(subject.classes[int(subject.labels[index])])
-        plates = [plate(_small(subject.images[index]), f"test image {index}", f"no. {index}: {name}")]
+        title = f"{html.escape(subject.name(index))}: {name}"
+        plates = [plate(_small(subject.images[index]), f"test image {index}", title)]
         for level in depth.levels:
             kept = f'<span class="below">{float(level.rebuilt.detail[row]):.2f}</span>'
             what = f"test image {index} rebuilt from {level.layer}"

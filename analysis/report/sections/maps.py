@@ -31,7 +31,8 @@ def draw(subject: Subject, findings: Findings) -> str:
         label = int(subject.labels[index])
         truth, guess = subject.classes[label], subject.classes[int(explorer.targets[row])]
         below = verdict(subject.classes, predictions.probabilities[index], label)
-        plates = [plate(images[row], f"test image {index}, class {truth}", f"no. {index}: {html.escape(truth)}", below)]
+        title = html.escape(f"{subject.name(index)}: {truth}")
+        plates = [plate(images[row], f"test image {index}, class {truth}", title, below)]
         for maps, blended in zip(methods, blends, strict=True):
             plates.append(plate(blended[row], f"{maps.name} of test image {index} for class {guess}", maps.name))
         strips.append(f'<div class="strip">{"".join(plates)}</div>')

@@ -25,6 +25,7 @@ def draw(subject: Subject, findings: Findings) -> str:
         "square",
     )
     cards = [_card(subject, findings, index) for index in findings.predictions.hardest[: findings.settings.hardest]]
+    named = "number in the test set" if subject.names is None else "file"
     return (
         "<section id=mistakes><h2>Mistakes</h2>"
         f"<p>{errors.sum():,} of {confusion.sum():,} test images are classified wrongly"
@@ -33,7 +34,7 @@ def draw(subject: Subject, findings: Findings) -> str:
         + picture(
             f'<div class="cards">{"".join(cards)}</div>',
             f"The {len(cards)} hardest test images: those whose true class gets the lowest probability (softmax of the "
-            "logits). Above each its number in the test set and its class, below it the prediction, "
+            f"logits). Above each its {named} and its class, below it the prediction, "
             "<span class=wrong>marked</span> where wrong, with its probability.",
         )
         + "</section>"
@@ -46,7 +47,7 @@ def _card(subject: Subject, findings: Findings, index: int) -> str:
     return plate(
         subject.images[index],
         f"test image {index}, class {subject.classes[truth]}, predicted {subject.classes[guess]}",
-        above=f"no. {index}: {name}",
+        above=f"{html.escape(subject.name(index))}: {name}",
         below=verdict(subject.classes, shares, truth, "→ ")
         + f'<span class="below">{name}: {percent(shares[truth])}</span>',
     )

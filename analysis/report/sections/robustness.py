@@ -1,6 +1,7 @@
 """Robustness of a report: accuracy under attack, and adversarial examples."""
 
 import dataclasses
+import html
 
 import jax
 import numpy as np
@@ -131,9 +132,9 @@ def _examples(subject: Subject, findings: Findings, examples: Adversarial) -> st
         truth = int(subject.labels[index])
         before, after = findings.predictions.probabilities[index], examples.probabilities[row]
         change = 0.5 + (examples.images[row] - subject.images[index]) / (2 * examples.epsilon)
-        what = f"test image {index}, class {subject.classes[truth]}"
+        name, what = html.escape(subject.name(index)), f"test image {index}, class {subject.classes[truth]}"
         plates = (
-            plate(subject.images[index], what, f"no. {index}", verdict(subject.classes, before, truth)),
+            plate(subject.images[index], what, name, verdict(subject.classes, before, truth)),
             plate(change, f"what PGD changed in {what}", "change"),
             plate(
                 examples.images[row],

@@ -177,10 +177,29 @@ def test_the_brightest_of_saturated_images_comes_first_and_is_framed(act, pool):
     assert boxes[1].tolist() == [[2, 2, 4, 4] if pool else [2, 2, 3, 3]] * 3
 
 
+def test_derivatives_and_forms_of_the_network_are_kept():
+    """The derivative of ReLU is 0 at 0, where that of a maximum with 0 is a half: its channel looks nowhere."""
+    top, boxes = saturated(np.zeros((3, 4, 4, 1), np.float32), act=nn.relu)
+    assert top.ties.tolist() == [3, 3]
+    assert not boxes.any()
+
+    @jax.custom_vjp
+    def own(values):
+        return 2 * values
+
+    own.defvjp(lambda values: (own(values), None), lambda _, gradient: (7 * gradient,))
+    ones = jnp.ones(2)
+    output, before = unsaturated(Partial(own), ones)
+    assert before is None
+    np.testing.assert_array_equal(output, own(ones))
+    gradient = jax.grad(lambda values: unsaturated(Partial(lambda values: jnp.tanh(own(values))), values)[1].sum())
+    np.testing.assert_array_equal(gradient(ones), 7)
+
+
 def test_without_a_bounded_activation_function_nothing_changes():
     top, _ = saturated(np.full((5, 4, 4, 1), 0.5, np.float32), act=nn.relu)
     assert top.before is None
     assert top.indices.tolist() == [[0, 1, 2]] * 2
     values = jnp.linspace(-1, 2, 5)
-    for act in (nn.relu, nn.swish, lambda x: x + jnp.tanh(x)):
+    for act in (nn.relu, nn.swish, lambda x: x + jnp.tanh(x), lambda x: jnp.tanh(x) * nn.sigmoid(x)):
         assert unsaturated(Partial(act), values)[1] is None

@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import io
 import json
 import re
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis import draw
+from analysis import draw, report
 
 
 @pytest.fixture
@@ -116,3 +117,62 @@ def test_page_in_a_browser(page, tmp_path, width, scheme):
     )
     ground = {"dark": "rgb(23, 23, 22)", "light": "rgb(255, 255, 255)"}[scheme]
     assert f'<title>[true,true,"{ground}"]</title>' in done.stdout
+
+
+DRIVER = pytest.mark.skipif(shutil.which("chromedriver") is None, reason="needs chromium and chromedriver")
+
+
+def run(browser, script):
+    """The value that JavaScript returns in the page."""
+    return browser("POST", "execute/sync", {"script": script, "args": []})
+
+
+@pytest.mark.slow
+@DRIVER
+def test_long_class_names_leave_the_images_of_a_row_at_one_height(subject, findings, tmp_path, browser):
+    long = dataclasses.replace(
+        subject, classes=("dark", "a class with a name of many words, such as this one", "g", "b")
+    )
+    file = tmp_path / "index.html"
+    file.write_text(report.page(long, findings))
+    browser("POST", "url", {"url": file.as_uri()})
+    rows = run(
+        browser,
+        "return [...document.querySelectorAll('.cards, .strip')].map(box => [...box.querySelectorAll('.plate')]"
+        ".map(plate => [plate.getBoundingClientRect().top, plate.querySelector('img').getBoundingClientRect().top]))",
+    )
+    heads = []
+    for plates in rows:
+        images_of = {}
+        for plate, image in plates:
+            images_of.setdefault(round(plate), []).append(image)
+            heads.append(image - plate)
+        assert all(max(tops) - min(tops) < 1 for tops in images_of.values())
+    assert max(heads) > 1.5 * min(heads), "a name of several lines"
+
+
+@pytest.mark.slow
+@DRIVER
+@pytest.mark.parametrize(("width", "cut"), [(320, True), (1100, False)])
+def test_a_table_that_is_cut_off_has_a_shadow_at_its_edge(page, tmp_path, browser, width, cut):
+    file = tmp_path / "index.html"
+    file.write_text(page)
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser("POST", "goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": size})
+    browser("POST", "url", {"url": file.as_uri()})
+    assert (
+        run(browser, "const box = document.querySelector('.scroll'); return box.scrollWidth > box.clientWidth") == cut
+    )
+
+    def edges():
+        """Darkness of the left and the right edge, between the lines of the first table."""
+        table = next(iter(browser("POST", "element", {"using": "css selector", "value": ".scroll"}).values()))
+        data = browser("GET", f"element/{table}/screenshot")
+        screen = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("L"))
+        return [255 - np.median(screen[5:-20, columns]) for columns in (slice(0, 3), slice(-3, None))]
+
+    left, right = edges()
+    assert left == 0
+    assert (right > 60) == cut
+    run(browser, "document.querySelector('.scroll').scrollLeft = 1000")
+    assert (edges()[0] > 60) == cut

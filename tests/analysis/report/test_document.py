@@ -164,6 +164,7 @@ def test_a_page_that_cannot_be_written_costs_no_work(subject, tmp_path):
     [
         ({"images": np.zeros((4, 8, 8))}, r"\(4, 8, 8\): expected \(N, H, W, C\)"),
         ({"labels": np.zeros(3, int)}, r"\(3,\) for 24 images"),
+        ({"names": ["a.png"]}, "1 names for 24 images"),
         ({"classes": CLASSES[:2]}, "labels from 0 to 3 for 2 classes"),
     ],
 )
@@ -238,3 +239,13 @@ def test_names_of_primitives_and_of_modules_are_in_no_caption(findings, subject)
     text = Reader(report.page(smooth, report.examine(smooth, SETTINGS, lambda line: None))).text
     assert "No guided backprop" in text
     assert not re.findall(r"\b[a-z]+_[a-z_]+\b", text)
+
+
+def test_images_are_called_by_the_names_of_their_files(subject, findings, page):
+    assert "no. 5: " in page
+    assert "Above each its number in the test set" in page
+    named = report.page(dataclasses.replace(subject, names=[f"<{row}>.png" for row in range(24)]), findings)
+    assert "&lt;5&gt;.png: " in named
+    assert "Test image &lt;5&gt;.png, class" in named
+    assert "Above each its file" in named
+    assert "no. " not in Reader(named).text

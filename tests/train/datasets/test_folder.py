@@ -31,6 +31,20 @@ def test_classes_are_sub_folders_and_each_has_its_share(pictures):
         np.testing.assert_allclose(split.images.mean((1, 2)), colours, atol=0.02)
 
 
+@pytest.mark.parametrize("folders", [False, True])
+def test_images_come_with_the_names_of_their_files(tmp_path, folders):
+    for split in ("train", "test") if folders else (".",):
+        for label in ("dark", "light"):
+            (tmp_path / split / label).mkdir(parents=True)
+            for index in range(5):
+                level = 20 * index + 100 * (label == "light")
+                Image.new("L", (5, 5), level).save(tmp_path / split / label / f"grey{level}.png")
+    dataset = folder.load(str(tmp_path), size=5)
+    for images in (dataset.train, dataset.test):
+        levels = np.rint(255 * images.images[:, 0, 0, 0]).astype(int)
+        assert images.extra["file"].tolist() == [f"grey{level}.png" for level in levels]
+
+
 def test_the_split_follows_from_the_seed(pictures):
     first, again, other = (folder.load(str(pictures), size=4, seed=seed).fingerprint() for seed in (0, 0, 1))
     assert first == again != other
