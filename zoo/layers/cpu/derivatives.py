@@ -21,7 +21,7 @@ Gradients = Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Arr
 
 def choose(cpu: Form, default: Form) -> Form:
     """Build the function that is computed in one form on CPU and in another elsewhere."""
-    return functools.partial(lax.platform_dependent, cpu=cpu, default=default)
+    return functools.partial(lax.platform_dependent, cpu=cpu, default=default) if cpu is not default else default
 
 
 def choose_with_gradients(cpu: Form, gradients: Gradients, default: Form) -> Form:
@@ -44,22 +44,29 @@ def choose_with_gradients(cpu: Form, gradients: Gradients, default: Form) -> For
     return chosen
 
 
-def choose_in_kernel(in_kernel: Form, default: Form) -> Form:
-    """Build the function whose derivative in the kernel, on CPU, is that of another form.
+def choose_each(values: Form, in_images: Form, in_kernel: Form, default: Form) -> Form:
+    """Build the function that on CPU has a form for its values and one for the derivative in each argument.
 
-    Both are forms of the same bilinear function. The gradient is computed as the adjoint of the form, which itself is
-    run in forward mode alone: so every kind of derivative works.
+    All are forms of the same bilinear function. A gradient is computed as the adjoint of the form for its argument,
+    which itself is run in forward mode alone: so every kind of derivative works.
+
+    Args:
+      values: computes the function itself.
+      in_images: its adjoint in the first argument computes the gradient there.
+      in_kernel: its adjoint in the second argument computes the gradient there.
+      default: the form elsewhere.
     """
-    chosen = jax.custom_jvp(default)
-    tangent = choose(in_kernel, default)
+    if values is in_images is in_kernel is default:
+        return default
+    chosen = jax.custom_jvp(choose(values, default))
 
     def derivative(primals, tangents):
         (x, kernel), (dx, dkernel) = primals, tangents
         parts = []
         if not isinstance(dx, SymbolicZero):
-            parts.append(default(dx, kernel))
+            parts.append(choose(in_images, default)(dx, kernel))
         if not isinstance(dkernel, SymbolicZero):
-            parts.append(tangent(x, dkernel))
+            parts.append(choose(in_kernel, default)(x, dkernel))
         y = chosen(x, kernel)
         return y, functools.reduce(operator.add, parts) if parts else lax.full_like(y, 0)
 

@@ -6,49 +6,49 @@ made from shapes alone when a program is traced; where no case applies, the nati
 choice of its own in `zoo.layers.cpu.max_pooling`.
 
 Unless said otherwise, the factors in this folder are those of `python -m tests.benchmarks --suite layers` on two x86
-cores in float32.
+cores in float32, with nothing else running: some of the forms win by keeping both cores at work, which processor
+time and a busy machine do not show.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
 from zoo.layers import native
-from zoo.layers.cpu import depthwise, grouped, patches, pointwise, products, subpixel
-from zoo.layers.cpu.derivatives import choose, choose_in_kernel, choose_with_gradients
+from zoo.layers.cpu import depthwise, grouped, patches, pointwise, products, stems, subpixel, taller
+from zoo.layers.cpu.derivatives import choose, choose_each, choose_with_gradients
 from zoo.layers.native import Ints, Settings
 
-
-class Case(NamedTuple):
-    """A case in which convolutions are computed in another form on CPU.
-
-    Attributes:
-      applies: whether shapes and settings are those of the case.
-      form: computes the convolution.
-      gradients: compute its gradients; None: JAX differentiates the form.
-      in_kernel: the form whose adjoint is the gradient in the kernel; None: as its other gradient.
-    """
-
-    applies: Callable[..., bool]
-    form: Callable[..., jax.Array]
-    gradients: Callable[..., tuple[jax.Array, jax.Array]] | None = None
-    in_kernel: Callable[..., jax.Array] | None = None
-
-
 CASES = (
-    Case(pointwise.applies, pointwise.form),
-    Case(depthwise.applies, depthwise.form, depthwise.gradients),
-    Case(grouped.applies, grouped.form),
-    Case(patches.applies, patches.form),
-    Case(products.applies, native.convolve, in_kernel=products.form),
+    (pointwise.applies, pointwise.form, None),
+    (depthwise.applies, depthwise.form, depthwise.gradients),
+    (grouped.applies, grouped.form, None),
+    (patches.applies, patches.form, None),
 )
+"""Condition, form and gradients; without these, the form is differentiated by JAX."""
+
+VALUES = (
+    (stems.applies, patches.form),
+    (taller.applies, taller.form),
+)
+"""Where no case applies: condition and form for the values alone."""
+
+IMAGE_GRADIENTS = (
+    (stems.large_applies, patches.form),
+    (taller.shorter_applies, taller.shorter_form),
+)
+"""Condition, and the form whose adjoint is the gradient in the images."""
+
+KERNEL_GRADIENTS = ((products.applies, products.form),)
+"""Condition, and the form whose adjoint is the gradient in the kernel."""
 
 TRANSPOSED_CASES = (
-    Case(subpixel.applies, subpixel.form, subpixel.gradients),
-    Case(depthwise.transposed_applies, depthwise.transposed_form),
+    (subpixel.applies, subpixel.form, subpixel.gradients),
+    (depthwise.transposed_applies, depthwise.transposed_form, None),
 )
+"""Condition, form and gradients of a transposed convolution."""
 
 
 @functools.partial(jax.jit, static_argnums=2, inline=True)
@@ -63,7 +63,15 @@ def convolve(x: jax.Array, kernel: jax.Array, settings: Settings) -> jax.Array:
     Returns:
       (N, *output sizes, C_out).
     """
-    return _run(CASES, (x.shape, kernel.shape, settings), native.convolve, settings)(x, kernel)
+    shapes = (x.shape, kernel.shape, settings)
+    default = _settled(native.convolve, settings)
+    if case := _first(CASES, *shapes):
+        return _run(*case, default, settings)(x, kernel)
+    values, in_images, in_kernel = (
+        _settled(*row, settings) if (row := _first(table, *shapes)) else default
+        for table in (VALUES, IMAGE_GRADIENTS, KERNEL_GRADIENTS)
+    )
+    return choose_each(values, in_images, in_kernel, default)(x, kernel)
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3), inline=True)
@@ -79,21 +87,25 @@ def convolve_transposed(y: jax.Array, kernel: jax.Array, settings: Settings, siz
     Returns:
       (N, *sizes, features).
     """
-    return _run(TRANSPOSED_CASES, (kernel.shape, settings), native.convolve_transposed, settings, sizes)(y, kernel)
+    default = _settled(native.convolve_transposed, settings, sizes)
+    if case := _first(TRANSPOSED_CASES, kernel.shape, settings):
+        return _run(*case, default, settings, sizes)(y, kernel)
+    return default(y, kernel)
 
 
-def _run(cases: tuple[Case, ...], shapes: tuple, native_form: Callable, *settings: Any) -> Callable:
-    """The function that the first case computes whose condition holds for the shapes."""
+def _first(table: tuple, *shapes: Any) -> tuple | None:
+    """The first row of a table whose condition holds, without the condition."""
+    return next((row for applies, *row in table if applies(*shapes)), None)
 
-    def settled(form: Callable) -> Callable:
-        return lambda *operands: form(*operands, *settings)
 
-    default = settled(native_form)
-    case = next((case for case in cases if case.applies(*shapes)), None)
-    if case is None:
-        return default
-    if case.in_kernel:
-        return choose_in_kernel(settled(case.in_kernel), default)
-    if case.gradients:
-        return choose_with_gradients(settled(case.form), settled(case.gradients), default)
-    return choose(settled(case.form), default)
+def _settled(form: Callable[..., Any], *settings: Any) -> Callable[..., Any]:
+    """A form with its last arguments."""
+    return lambda *operands: form(*operands, *settings)
+
+
+def _run(form: Callable, gradients: Callable | None, default: Callable, *settings: Any) -> Callable:
+    """The function that a case computes."""
+    cpu = _settled(form, *settings)
+    if gradients is None:
+        return choose(cpu, default)
+    return choose_with_gradients(cpu, _settled(gradients, *settings), default)

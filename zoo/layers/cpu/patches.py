@@ -1,4 +1,4 @@
-"""Images in patches that neither overlap nor leave a rest: one matrix product over all patches.
+"""Images in patches: their pixels become channels (space to depth).
 
 The native form takes 1.6 to 1.8 times as long forward, 1.9 times with both gradients.
 """
@@ -8,13 +8,14 @@ import math
 import operator
 
 import jax
+from jax import lax
 
-from zoo.layers.cpu import pointwise
+from zoo.layers.cpu import pointwise, taller
 from zoo.layers.native import Ints, Settings, plain
 
 
 def applies(images: Ints, kernel: Ints, settings: Settings) -> bool:
-    """Whether the kernel is as large as its strides and the images are cut without padding or rest."""
+    """Whether the kernel sees patches that neither overlap nor leave a rest."""
     return (
         len(images) == 4
         and settings.groups == 1
@@ -26,11 +27,33 @@ def applies(images: Ints, kernel: Ints, settings: Settings) -> bool:
 
 
 def form(x: jax.Array, kernel: jax.Array, settings: Settings) -> jax.Array:
-    """Compute a 1×1 convolution of patches whose pixels have become channels (space to depth)."""
-    patch, (*_, inputs, outputs) = kernel.shape[:-2], kernel.shape
-    counts = [n // k for n, k in zip(x.shape[1:-1], patch, strict=True)]
-    channels = math.prod(patch) * inputs
-    x = x.reshape(x.shape[0], *itertools.chain(*zip(counts, patch, strict=True)), inputs)
-    axes = range(1, x.ndim - 1)
-    pixels = x.transpose(0, *axes[::2], *axes[1::2], x.ndim - 1).reshape(-1, *counts, channels)
-    return pointwise.form(pixels, kernel.reshape(*(1,) * len(patch), channels, outputs), plain(((0, 0),) * len(patch)))
+    """Compute a convolution without strides over blocks of `strides` pixels whose pixels have become channels.
+
+    With kernels as large as the strides and nothing padded this is one matrix product over patches.
+    """
+    strides, padding = settings.strides, settings.padding
+    spatial = range(1, x.ndim - 1)
+    sizes = settings.sizes(x.shape[1:-1], kernel.shape[:-2])
+    # The kernel grows at both ends until it begins and ends with a block.
+    skipped = [-low % s for (low, _), s in zip(padding, strides, strict=True)]
+    taps = [-(-(k + skip) // s) for k, skip, s in zip(kernel.shape, skipped, strides, strict=False)]
+    ends = [(skip, t * s - k - skip, 0) for k, skip, t, s in zip(kernel.shape, skipped, taps, strides, strict=False)]
+    kernel = _folded(lax.pad(kernel, kernel.dtype.type(0), [*ends, (0, 0, 0), (0, 0, 0)]), taps, strides, 0)
+    blocks = [-(-x.shape[axis] // s) for axis, s in zip(spatial, strides, strict=True)]
+    ends = [(0, b * s - x.shape[axis], 0) for axis, b, s in zip(spatial, blocks, strides, strict=True)]
+    x = _folded(lax.pad(x, x.dtype.type(0), [(0, 0, 0), *ends, (0, 0, 0)]), blocks, strides, 1)
+    lows = [(low + skip) // s for (low, _), skip, s in zip(padding, skipped, strides, strict=True)]
+    pairs = tuple((low, n + t - 1 - b - low) for low, n, t, b in zip(lows, sizes, taps, blocks, strict=True))
+    dense = plain(pairs)
+    convolve = pointwise.form if pointwise.applies(x.shape, kernel.shape, dense) else taller.form
+    return convolve(x, kernel, dense)
+
+
+def _folded(x: jax.Array, counts: list[int], block: Ints, first: int) -> jax.Array:
+    """Blocks along the axes from `first` on: those of pixels within one go before the first axis after them."""
+    axes = len(block)
+    head, tail = x.shape[:first], x.shape[first + axes :]
+    x = x.reshape(*head, *itertools.chain(*zip(counts, block, strict=True)), *tail)
+    which, within = range(first, first + 2 * axes, 2), range(first + 1, first + 2 * axes, 2)
+    order = [*range(first), *which, *within, *range(first + 2 * axes, x.ndim)]
+    return x.transpose(order).reshape(*head, *counts, math.prod(block) * tail[0], *tail[1:])
