@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests import documents
+from tests.support import documents
 from train.datasets import scenes
 from zoo import surgery
 
@@ -45,9 +45,8 @@ def test_every_block_runs_and_prints_what_is_shown(name, prepare, tmp_path):
     prepare(tmp_path)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("JAX_DISABLE")}
     environment["PYTHONPATH"] = str(ROOT)
-    script = (
-        f"from pathlib import Path; from tests import documents; print(*documents.check(Path({str(ROOT / name)!r})))"
-    )
+    script = "from pathlib import Path; from tests.support import documents; "
+        f"print(*documents.check(Path({str(ROOT / name)!r})))"
     ended = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
     )

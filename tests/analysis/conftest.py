@@ -3,10 +3,10 @@
 import jax
 import numpy as np
 import pytest
-from helpers import Small, random_variables
 
 from analysis import taps
 from tests.analysis.digits import Digits, fit, split
+from tests.support.helpers import Small, random_variables
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import Pooled, random_variables
 
 import analysis
 from analysis import attacks, checks, taps
+from tests.support.helpers import Pooled, random_variables
 
 OF_FUNCTION = {
     "saliency": analysis.saliency,

@@ -89,7 +89,7 @@ def test_analysis_by_its_own_name_finds_train_beside_it(folder):
 
 def test_the_table_of_imports_is_what_the_packages_may_import():
     """`tests/test_structure.py` holds the packages to these arrows."""
-    from test_structure import ALLOWED
+    from tests.test_structure import ALLOWED
 
     for name, imports in IMPORTS.items():
         assert {*imports} == {allowed.split(".")[0] for allowed in ALLOWED[name]} - {"convzoo"}

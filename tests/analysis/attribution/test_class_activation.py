@@ -5,13 +5,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import random_variables
 
 import analysis
 import zoo
 from analysis import taps
 from analysis.attribution.class_activation import averaged_layer
 from analysis.network import Network
+from tests.support.helpers import random_variables
 
 RNG = np.random.default_rng(6)
 RESNET = zoo.create("resnet20", blocks=(1, 1, 1))

@@ -1,6 +1,6 @@
 """Run the code blocks of a document as a reader would: in an empty folder, in their order, with what they print.
 
-    python tests/documents.py README.md            # runs and compares
+    python tests/support/documents.py README.md            # runs and compares
 
 A `python` block runs in one process with those before it; the `text` block that follows holds what it prints. In a
 `console` block each line that starts with `$ ` is a command, and the lines after it are its output. A line `...`
