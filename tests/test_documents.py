@@ -45,10 +45,11 @@ def test_every_block_runs_and_prints_what_is_shown(name, prepare, tmp_path):
     prepare(tmp_path)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("JAX_DISABLE")}
     environment["PYTHONPATH"] = str(ROOT)
-    script = "from pathlib import Path; from tests.support import documents; "
-        f"print(*documents.check(Path({str(ROOT / name)!r})))"
+    script = (
+        "import pathlib, sys; from tests.support import documents; print(*documents.check(pathlib.Path(sys.argv[1])))"
+    )
     ended = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [sys.executable, "-c", script, ROOT / name], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert not ended.returncode, ended.stderr
     assert not ended.stdout.strip(), ended.stdout
