@@ -157,6 +157,7 @@ def _stored(name: str, model: nn.Module) -> Card | None:
         for part in ("stages", "layers")
     )
     figures = {**figures, "stages": stages, "layers": layers, "input_shape": catalog.variant(name).input_shape}
+    del figures["model"]
     kind = type(model).__name__
     return Card(name=kind, family=kind, paper=None, year=None, top1=None, note="", **figures)
 
@@ -178,9 +179,11 @@ def store() -> Path:
             for name, value in ((name, getattr(card, name)) for name in fields)
         }
 
-    return stored_cards.write(
-        (name, figures(measure(catalog.create(name), entry.input_shape))) for name, entry in catalog.CATALOG.items()
-    )
+    def line(name: str) -> tuple[str, dict[str, Any]]:
+        model = catalog.create(name)
+        return name, {"model": stored_cards.digest(model)} | figures(measure(model, catalog.variant(name).input_shape))
+
+    return stored_cards.write(map(line, catalog.CATALOG))
 
 
 @functools.lru_cache(maxsize=512)

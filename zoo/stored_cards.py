@@ -4,10 +4,13 @@
 """
 
 import functools
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+import flax.linen as nn
 
 from convzoo import files
 
@@ -21,6 +24,19 @@ def read() -> dict[str, dict[str, Any]]:
     if not FILE.exists():
         return {}
     return dict(map(json.loads, FILE.read_text(encoding="utf-8").splitlines()))
+
+
+def digest(model: nn.Module) -> str:
+    """A digest of a model's class and fields, stored with its card: a card of other fields is out of date.
+
+    Example:
+      >>> import zoo
+      >>> digest(zoo.create("resnet20")) == digest(zoo.create("resnet20", num_classes=5))
+      False
+    """
+    from zoo.weights import codec  # reads all architectures, which a card that is stored does without
+
+    return hashlib.sha256(json.dumps(codec.encode(model), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def write(cards: Iterable[tuple[str, dict[str, Any]]]) -> Path:
