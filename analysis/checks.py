@@ -113,15 +113,18 @@ def as_labels(labels: Any, classes: int, count: int, name: str = "labels") -> ja
 
 
 def keys(key: Any, count: int) -> jax.Array:
-    """(count,) keys, one an image: `fold_in(key, i)`.
+    """(count,) keys, one an image: `fold_in(key, i)`, or as they are where there is one for each.
 
     Raises:
-      ValueError: no single key.
+      ValueError: neither one key nor `count` of them.
 
     Example:
       >>> keys(jax.random.key(0), 3).shape
       (3,)
     """
+    several = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 1
+    if several and len(key) == count:
+        return key
     return _folded(values.key("key", key), np.arange(count))
 
 

@@ -180,6 +180,13 @@ def test_the_key_and_the_place_in_the_call_decide_the_start(images, labels, logi
     np.testing.assert_allclose(first[2], np.clip(same[2] + delta, 0, 1), atol=1e-7)
 
 
+def test_keys_of_the_images_themselves_go_with_them(images, labels, logits_fn):
+    run = functools.partial(attacks.pgd, logits_fn, threat=attacks.Linf(0.1), steps=2, batch_size=2)
+    keys = jax.random.split(KEY, len(images))
+    whole, part = run(images, labels, key=keys), run(images[1:], labels[1:], key=keys[1:])
+    np.testing.assert_array_equal(whole[1:], part)
+
+
 def expected_key(key, index):
     return jax.random.fold_in(jax.random.fold_in(key, index), 0)
 
