@@ -84,12 +84,12 @@ def classes_of(logits_fn: jax.tree_util.Partial, images: Any) -> int:
     return logits.shape[1]
 
 
-def as_labels(labels: Any, classes: int, count: int, name: str = "labels") -> jax.Array:
+def as_labels(labels: Any, classes: int | None, count: int, name: str = "labels") -> jax.Array:
     """One class an image, as int32.
 
     Args:
       labels: (count,) integers in [0, classes).
-      classes: number of classes.
+      classes: number of classes; None where only a call of the function could tell.
       count: number of images.
       name: what they are called in the error.
 
@@ -100,15 +100,16 @@ def as_labels(labels: Any, classes: int, count: int, name: str = "labels") -> ja
     if array.shape != (count,):
         raise ValueError(f"{name} of shape {array.shape}: expected ({count},), one an image")
     if not jnp.issubdtype(array.dtype, jnp.integer):
-        raise ValueError(f"{name} of type {array.dtype}: expected integers in [0, {classes})")
+        expected = "that are not negative" if classes is None else f"in [0, {classes})"
+        raise ValueError(f"{name} of type {array.dtype}: expected integers {expected}")
     if is_concrete(array):
         values = np.asarray(array)
-        wrong = np.flatnonzero((values < 0) | (values >= classes))
+        wrong = np.flatnonzero((values < 0) if classes is None else (values < 0) | (values >= classes))
         if wrong.size:
-            raise ValueError(
-                f"{name}[{wrong[0]}] is {values[wrong[0]]}, but there are {classes} classes: "
-                f"expected 0 to {classes - 1}"
+            expected = (
+                f"but there are {classes} classes: expected 0 to {classes - 1}" if classes else "expected 0 or more"
             )
+            raise ValueError(f"{name}[{wrong[0]}] is {values[wrong[0]]}, {expected}")
     return jnp.asarray(array, jnp.int32)
 
 

@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from analysis.attacks.boundary import hop_skip_jump
+from analysis.attacks.differences import finite_differences
 from analysis.attacks.fast_gradient import fgsm
+from analysis.attacks.natural_evolution import nes
 from analysis.attacks.projected_gradient import pgd
+from analysis.attacks.square_search import square
 
 
 class Method(NamedTuple):
@@ -13,18 +17,23 @@ class Method(NamedTuple):
     Attributes:
       function: of `analysis.attacks`.
       label: its name in text and pictures.
-      kind: `"bounded"`: the worst image within a threat; `"minimal"`: the nearest image of another class.
+      kind: `"bounded"`: the worst image within a threat; `"minimal"`: the nearest image of another class;
+        `"patch"`: any change of some pixels, and none of the others.
       needs: `"gradients"` of the logits, their values (`"scores"`), or the predicted `"labels"` alone.
     """
 
     function: Callable
     label: str
-    kind: Literal["bounded", "minimal"]
+    kind: Literal["bounded", "minimal", "patch"]
     needs: Literal["gradients", "scores", "labels"]
 
 
 METHODS: dict[str, Method] = {
     "fgsm": Method(fgsm, "FGSM", "bounded", "gradients"),
+    "finite_differences": Method(finite_differences, "finite differences", "bounded", "scores"),
+    "hop_skip_jump": Method(hop_skip_jump, "HopSkipJump", "minimal", "labels"),
+    "nes": Method(nes, "NES", "bounded", "scores"),
     "pgd": Method(pgd, "PGD", "bounded", "gradients"),
+    "square": Method(square, "Square", "bounded", "scores"),
 }
 """By the name of the function."""
