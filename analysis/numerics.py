@@ -1,8 +1,12 @@
-"""Small pieces of arithmetic on logits and maps that the packages of analysis share."""
+"""Small pieces of arithmetic on logits, maps and shares that the packages of analysis share."""
+
+import math
 
 import jax
 import jax.numpy as jnp
 
+Z = 1.959964
+"""The normal quantile of a two-sided interval of 95 %."""
 RESIZE = ("bilinear", "nearest", None)
 """Ways to bring a layer's maps to the size of the images; None leaves them."""
 
@@ -43,3 +47,25 @@ def resized(maps: jax.Array, image_shape: tuple[int, ...], resize: str | None) -
       (2, 6, 8)
     """
     return maps if resize is None else jax.image.resize(maps, image_shape[:3], resize)
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    r"""Wilson's 95 % interval of a share of `count` cases.
+
+    .. math:: \frac{p + z^2 / 2n \pm z \sqrt{p (1 - p) / n + z^2 / 4n^2}}{1 + z^2 / n}, \qquad z = 1.96
+
+    Args:
+      share: p, in [0, 1].
+      count: n, at least 1.
+
+    Returns:
+      Its ends, in [0, 1].
+
+    Example:
+      >>> [round(end, 2) for end in wilson(0.69, 100)]
+      [0.59, 0.77]
+    """
+    centre = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
+    half = Z / (1 + Z**2 / count) * math.sqrt(share * (1 - share) / count + (Z / (2 * count)) ** 2)
+    # At 0 and 1 rounding would leave [0, 1].
+    return max(0.0, centre - half), min(1.0, centre + half)

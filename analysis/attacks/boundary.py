@@ -12,9 +12,8 @@ import jax
 import numpy as np
 
 from analysis import checks
-from analysis.attacks.queries import Plan, Queried, attack, of_labels
+from analysis.attacks.queries import Plan, Queried, attack, of_labels, required
 from convzoo.checks import choice, integer
-from convzoo.checks import key as check_key
 
 TRIES = 100
 """Random images to start from, before an image is given up."""
@@ -83,7 +82,7 @@ def hop_skip_jump(
         start = None if starts is None else starts[index].astype(image.dtype)
         return _nearest(_walk(image, random, geometry, start), image, geometry, queries)
 
-    return attack(predict_labels, of_labels, images, labels, targets, batch_size, check_key("key", key), plan)
+    return attack(predict_labels, of_labels, images, labels, targets, batch_size, required(key), plan)
 
 
 class Geometry(NamedTuple):

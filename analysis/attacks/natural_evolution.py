@@ -10,10 +10,9 @@ import jax
 import numpy as np
 
 from analysis.attacks.estimation import climb, length_of_step
-from analysis.attacks.queries import Queried, attack, of_scores, radius
+from analysis.attacks.queries import Queried, attack, of_scores, radius, required
 from analysis.attacks.threat import Threat
 from convzoo.checks import integer, number
-from convzoo.checks import key as check_key
 
 
 def nes(
@@ -84,7 +83,7 @@ def nes(
     def plan(_, image, random):
         return climb(image, threat, steps, size, momentum, lambda at: _estimate(at, random, samples // 2, sigma))
 
-    return attack(predict, of_scores, images, labels, targets, batch_size, check_key("key", key), plan)
+    return attack(predict, of_scores, images, labels, targets, batch_size, required(key), plan)
 
 
 def _estimate(image, random, pairs, sigma):

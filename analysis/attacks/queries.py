@@ -17,6 +17,7 @@ from analysis import checks
 from analysis.attacks.goal import Goal
 from analysis.attacks.threat import Threat
 from convzoo.checks import integer
+from convzoo.checks import key as checked_key
 
 Plan = Generator[np.ndarray, np.ndarray, np.ndarray]
 Reader = Callable[[Any, Goal], np.ndarray]
@@ -164,6 +165,15 @@ def radius(threat: Any) -> float:
     if not checks.is_concrete(threat.eps) or np.ndim(threat.eps) != 0:
         raise ValueError(f"threat={threat!r}: expected one radius that is a number; attack once for each")
     return float(threat.eps)
+
+
+def required(key: Any) -> Any:
+    """Return the key of an attack that draws random numbers, or refuse None.
+
+    Raises:
+      ValueError: no key.
+    """
+    return checked_key("key", key) if key is None else key
 
 
 def generators(key: Any, count: int) -> list[np.random.Generator]:

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from analysis.attacks.queries import Plan, Queried, attack, of_scores, radius
+from analysis.attacks.queries import Plan, Queried, attack, of_scores, radius, required
 from analysis.attacks.threat import L2, Linf, Threat
 from convzoo.checks import integer, number
-from convzoo.checks import key as check_key
 
 TINY = 1e-12
 
@@ -82,7 +81,7 @@ def square(
     def plan(_, image, random):
         return _search(image, random, moves, eps, queries, share)
 
-    return attack(predict, of_scores, images, labels, targets, batch_size, check_key("key", key), plan)
+    return attack(predict, of_scores, images, labels, targets, batch_size, required(key), plan)
 
 
 class Moves(NamedTuple):

@@ -2,7 +2,6 @@
 
 import base64
 import html
-import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -11,10 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis import draw
+from analysis.numerics import wilson
 from convzoo.plots import in_percent
 
-Z = 1.96
-"""Standard deviations on each side of the mean that hold 95 % of a normal distribution."""
 MOST_PIXELS = 96
 """Where a page holds many pictures, larger ones are reduced to this side, so that it stays small."""
 
@@ -36,10 +34,7 @@ def interval(share: float, count: int) -> str:
       >>> interval(0.69, 100)
       '59 to 77\\xa0%'
     """
-    centre = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
-    half = Z / (1 + Z**2 / count) * math.sqrt(share * (1 - share) / count + (Z / (2 * count)) ** 2)
-    # At 0 and 1 rounding would leave [0, 1].
-    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    low, high = wilson(share, count)
     return f"{in_percent(low, count)} to {percent(high, count)}"
 
 
