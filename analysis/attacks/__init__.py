@@ -3,8 +3,9 @@
 `threat` says which changes count as small; images always stay in [0, 1].
 """
 
+from analysis.attacks.auto_projected_gradient import apgd
 from analysis.attacks.fast_gradient import fgsm
 from analysis.attacks.projected_gradient import pgd
-from analysis.attacks.threat import L2, Linf, Threat
+from analysis.attacks.threat import L1, L2, Linf, Threat
 
-__all__ = ["L2", "Linf", "Threat", "fgsm", "pgd"]
+__all__ = ["L1", "L2", "Linf", "Threat", "apgd", "fgsm", "pgd"]

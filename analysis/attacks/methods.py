@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from analysis.attacks.auto_projected_gradient import apgd
 from analysis.attacks.fast_gradient import fgsm
 from analysis.attacks.projected_gradient import pgd
 
@@ -24,6 +25,7 @@ class Method(NamedTuple):
 
 
 METHODS: dict[str, Method] = {
+    "apgd": Method(apgd, "Auto-PGD", "bounded", "gradients"),
     "fgsm": Method(fgsm, "FGSM", "bounded", "gradients"),
     "pgd": Method(pgd, "PGD", "bounded", "gradients"),
 }
