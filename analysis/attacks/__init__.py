@@ -3,6 +3,7 @@
 `threat` says which changes count as small; images always stay in [0, 1].
 """
 
+from analysis.attacks.auto_projected_gradient import apgd
 from analysis.attacks.boundary import hop_skip_jump
 from analysis.attacks.differences import finite_differences
 from analysis.attacks.fast_gradient import fgsm
@@ -10,13 +11,15 @@ from analysis.attacks.natural_evolution import nes
 from analysis.attacks.projected_gradient import pgd
 from analysis.attacks.queries import Queried
 from analysis.attacks.square_search import square
-from analysis.attacks.threat import L2, Linf, Threat
+from analysis.attacks.threat import L1, L2, Linf, Threat
 
 __all__ = [
+    "L1",
     "L2",
     "Linf",
     "Queried",
     "Threat",
+    "apgd",
     "fgsm",
     "finite_differences",
     "hop_skip_jump",

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analysis import checks
+from analysis import checks, execution
 from analysis.attacks.threat import Threat
 from analysis.numerics import at_least_float32, entry_of
 
@@ -18,10 +18,13 @@ class Goal(NamedTuple):
     Attributes:
       classes: (N,) the labels to leave, or the targets to reach.
       sign: (N,) +1 to leave, −1 to reach.
+      rivals: (N,) the class on the other side, for losses of two classes: the one to be taken for, or the label to
+        leave; None: no such loss.
     """
 
     classes: jax.Array
     sign: jax.Array
+    rivals: jax.Array | None = None
 
     def loss(self, logits: jax.Array) -> jax.Array:
         r"""The log-odds against the label, or for the target, which order images as the cross-entropy does.
@@ -61,11 +64,43 @@ def prepare(
     Raises:
       ValueError: images, labels, targets or threat of another kind, shape or range.
     """
+    check_threat(threat)
+    return prepare_goal(logits_fn, images, labels, targets)[:3]
+
+
+def check_threat(threat: Any) -> None:
+    """Refuse a threat that is not a `Threat`."""
     if not isinstance(threat, Threat):
         raise ValueError(f"threat={threat!r}: expected a threat model, such as attacks.Linf(8 / 255)")
-    function, checked, labels = checks.inputs(logits_fn, images, labels)
+
+
+def prepare_goal(
+    logits_fn: Callable, images: Any, labels: Any, targets: Any, random: bool = False
+) -> tuple[jax.tree_util.Partial, Any, Goal, int]:
+    """The arguments that all attacks share, checked.
+
+    Args:
+      logits_fn: (N, H, W, C) images → (N, classes) logits.
+      images: (N, H, W, C) floats in [0, 1].
+      labels: (N,) the true classes.
+      targets: (N,) classes to be taken for; None: any but the label.
+      random: the function takes a key as well, as in `logits_fn(images, key)`.
+
+    Returns:
+      The function as a pytree, the images, the goal, and the number of classes.
+
+    Raises:
+      ValueError: images, labels or targets of another kind, shape or range.
+    """
+    function, array = execution.as_argument(logits_fn), checks.as_images(images)
+    classes = checks.classes_of(jax.tree_util.Partial(_with_some_key, function) if random else function, array)
+    labels = checks.as_labels(labels, classes, len(array))
     # Signs are made by NumPy, which needs no program for a new number of images.
     if targets is None:
-        return function, checked, Goal(labels, jnp.asarray(np.ones(labels.shape, np.float32)))
-    targets = checks.as_labels(targets, checks.classes_of(function, checked), len(checked), "targets")
-    return function, checked, Goal(targets, jnp.asarray(-np.ones(targets.shape, np.float32)))
+        return function, array, Goal(labels, jnp.asarray(np.ones(labels.shape, np.float32)), labels), classes
+    targets = checks.as_labels(targets, classes, len(array), "targets")
+    return function, array, Goal(targets, jnp.asarray(-np.ones(targets.shape, np.float32)), labels), classes
+
+
+def _with_some_key(function, images):
+    return function(images, jax.random.key(0))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from analysis.attacks.auto_projected_gradient import apgd
 from analysis.attacks.boundary import hop_skip_jump
 from analysis.attacks.differences import finite_differences
 from analysis.attacks.fast_gradient import fgsm
@@ -29,6 +30,7 @@ class Method(NamedTuple):
 
 
 METHODS: dict[str, Method] = {
+    "apgd": Method(apgd, "Auto-PGD", "bounded", "gradients"),
     "fgsm": Method(fgsm, "FGSM", "bounded", "gradients"),
     "finite_differences": Method(finite_differences, "finite differences", "bounded", "scores"),
     "hop_skip_jump": Method(hop_skip_jump, "HopSkipJump", "minimal", "labels"),

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis.attacks.goal import Goal
+from analysis.attacks.losses import CROSS_ENTROPY
 from analysis.attacks.threat import Threat
 
 
@@ -44,27 +45,70 @@ class Search(NamedTuple):
           0.0
         """
         better = jnp.where(reached == self.reached, loss > self.loss, reached)
-        best = jnp.where(better[:, None, None, None], self.images, self.best)
+        best = jnp.where(as_column(better), self.images, self.best)
         return Search(self.images, best, jnp.where(better, loss, self.loss), self.reached | reached)
 
 
+def outcome(
+    images: jax.Array, logits_fn: Callable, goal: Goal, loss: Callable, draws: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """The loss of each image, and whether it reaches the goal.
+
+    Args:
+      images: (N, H, W, C).
+      logits_fn: images → logits, or one image and a key → logits of a model that draws random numbers.
+      goal: of each image.
+      loss: of `analysis.attacks.losses`.
+      draws: (N, K) keys of a random model, K for each image; None: the model is not random.
+
+    Returns:
+      (N,) float32 losses and (N,) booleans; of a random model the mean over its draws, and the verdict of most.
+    """
+    if draws is None:
+        logits = logits_fn(images)
+        return loss(goal, logits), goal.reached(logits)
+    # One image at a time, so that the noise of an example does not depend on who else is in its batch.
+    of_one = jax.vmap(lambda image, key: logits_fn(image[None], key)[0])
+    logits = jax.vmap(of_one, (None, 1))(images, draws)
+    losses, reached = jax.vmap(lambda logits: (loss(goal, logits), goal.reached(logits)))(logits)
+    return losses.mean(0), reached.mean(0) > 0.5
+
+
 @jax.jit
-def evaluate(search: Search, logits_fn: Callable, goal: Goal) -> Search:
+def evaluate(
+    search: Search,
+    logits_fn: Callable,
+    goal: Goal,
+    loss: Callable = CROSS_ENTROPY,
+    draws: jax.Array | None = None,
+) -> Search:
     """The search once the current images are evaluated, without a gradient."""
-    logits = logits_fn(search.images)
-    return search.update(goal.loss(logits), goal.reached(logits))
+    return search.update(*outcome(search.images, logits_fn, goal, loss, draws))
 
 
-def evaluate_with_gradient(search: Search, logits_fn: Callable, goal: Goal) -> tuple[Search, jax.Array]:
+def evaluate_with_gradient(
+    search: Search,
+    logits_fn: Callable,
+    goal: Goal,
+    loss: Callable = CROSS_ENTROPY,
+    draws: jax.Array | None = None,
+) -> tuple[Search, jax.Array]:
     """The search once the current images are evaluated, and the gradient of the loss there: (N, H, W, C)."""
+    losses, reached, gradient = slope(search.images, logits_fn, goal, loss, draws)
+    return search.update(losses, reached), gradient
+
+
+def slope(
+    images: jax.Array, logits_fn: Callable, goal: Goal, loss: Callable, draws: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """What `outcome` gives, and the gradient of the loss: (N,), (N,) and (N, H, W, C), from one forward pass."""
 
     def objective(images):
-        logits = logits_fn(images)
-        loss = goal.loss(logits)
-        return loss.sum(), (loss, goal.reached(logits))
+        losses, reached = outcome(images, logits_fn, goal, loss, draws)
+        return losses.sum(), (losses, reached)
 
-    gradient, outcome = jax.grad(objective, has_aux=True)(search.images)
-    return search.update(*outcome), gradient
+    gradient, (losses, reached) = jax.grad(objective, has_aux=True)(images)
+    return losses, reached, gradient
 
 
 @jax.jit
@@ -95,17 +139,32 @@ def ascend(
       gradient: (N, H, W, C) of the loss there.
       centres: (N, H, W, C) the centres of the balls.
       threat: the ball.
-      step_size: length of the step, in the threat's norm.
+      step_size: length of the step, in the threat's norm: a scalar, or (N,).
 
     Returns:
       (N, H, W, C) in the ball and in [0, 1].
     """
-    return project(images + jnp.asarray(step_size, images.dtype) * jax.vmap(threat.ascend)(gradient), centres, threat)
+    length = jnp.asarray(step_size, images.dtype)
+    direction = jax.vmap(threat.ascend)(inward(gradient, images))
+    return project(images + (as_column(length) if length.ndim else length) * direction, centres, threat)
+
+
+def inward(gradient: jax.Array, images: jax.Array) -> jax.Array:
+    """The gradient without the parts that point out of [0, 1], along which a pixel at its limit cannot move.
+
+    Example:
+      >>> inward(jnp.array([1.0, -2.0, 3.0]), jnp.array([0.0, 0.0, 1.0])).tolist()
+      [1.0, 0.0, 0.0]
+    """
+    stuck = ((images <= 0) & (gradient < 0)) | ((images >= 1) & (gradient > 0))
+    return jnp.where(stuck, jnp.zeros((), gradient.dtype), gradient)
+
+
+def as_column(values: jax.Array) -> jax.Array:
+    """One number an image, in the shape that multiplies images: (N,) → (N, 1, 1, 1)."""
+    return values[:, None, None, None]
 
 
 def project(images: jax.Array, centres: jax.Array, threat: Threat) -> jax.Array:
-    """Images brought into the balls around `centres` and into [0, 1]: (N, H, W, C).
-
-    Clipping to [0, 1] comes last: it only brings an image nearer to a centre that lies in [0, 1].
-    """
-    return jnp.clip(centres + jax.vmap(threat.project)(images - centres), 0, 1)
+    """Images brought into the balls around `centres` and into [0, 1]: (N, H, W, C)."""
+    return jax.vmap(threat.nearest_image)(images, centres)

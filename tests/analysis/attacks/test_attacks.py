@@ -1,4 +1,4 @@
-"""What holds for FGSM and PGD alike, and what tells them apart."""
+"""What holds for all bounded attacks with gradients, and what tells FGSM and PGD apart."""
 
 import functools
 
@@ -8,15 +8,20 @@ import numpy as np
 import pytest
 
 from analysis import attacks
+from analysis.attacks.methods import METHODS
 
 KEY = jax.random.key(0)
-ORDERS = {attacks.Linf: np.inf, attacks.L2: 2}
+ORDERS = {attacks.Linf: np.inf, attacks.L2: 2, attacks.L1: 1}
+ROUNDING = {attacks.Linf: 2e-7, attacks.L2: 2e-7, attacks.L1: 1e-5}
 BALLS = pytest.mark.parametrize("ball", ORDERS)
 ATTACKS = {
+    "apgd": functools.partial(attacks.apgd, steps=5, key=KEY),
     "fgsm": attacks.fgsm,
     "pgd": functools.partial(attacks.pgd, steps=5, key=KEY),
-    "pgd_from_the_image": functools.partial(attacks.pgd, steps=5, random_start=False),
+    "pgd_from_the_image": functools.partial(attacks.pgd, steps=5, random_start=False, momentum=0.5),
 }
+# Enough to reach the optimum of a linear model: a step of the radius halves the angle to the steepest direction.
+EXACT = {"apgd": {"steps": 60}, "pgd": {"steps": 10, "step_size": 0.1}, "fgsm": {}}
 WEIGHTS = np.random.default_rng(0).normal(size=(3, 4, 2, 3)).astype(np.float32)
 GREY = np.full((3, 3, 4, 2), 0.5, np.float32)
 LABELS, TARGETS = np.array([0, 1, 2]), np.array([1, 2, 0])
@@ -42,6 +47,12 @@ def attack(request):
     return ATTACKS[request.param]
 
 
+def test_every_bounded_attack_with_gradients_is_here():
+    assert ATTACKS.keys() >= {
+        name for name, row in METHODS.items() if (row.kind, row.needs) == ("bounded", "gradients")
+    }
+
+
 def lengths(ball, delta):
     return np.linalg.norm(np.asarray(delta, np.float64).reshape(len(delta), -1), ORDERS[ball], axis=1)
 
@@ -61,7 +72,7 @@ def test_stays_in_the_ball_and_among_images(attack, ball, targeted, logits_fn, i
         assert result.dtype == np.float32
         assert result.min() >= 0
         assert result.max() <= 1
-        assert (lengths(ball, result - given) <= 0.3 + 2e-7).all()
+        assert (lengths(ball, result - given) <= 0.3 + ROUNDING[ball]).all()
         assert (lengths(ball, result - given) > 0.02).all()
         classes, sign = (targets, -1) if targeted else (labels, 1)
         gained = cross_entropy(logits_fn, result, classes) - cross_entropy(logits_fn, given, classes)
@@ -81,16 +92,16 @@ def test_no_radius_is_the_identity(attack, ball, targeted, logits_fn, images, la
 def test_a_flat_function_gives_no_nan(attack, ball):
     result = np.asarray(attack(flat, GREY, LABELS, ball(0.1)))
     assert np.isfinite(result).all()
-    assert (lengths(ball, result - GREY) <= 0.1 + 1e-7).all()
+    assert (lengths(ball, result - GREY) <= 0.1 + ROUNDING[ball]).all()
 
 
-@pytest.mark.parametrize(("ball", "dual"), [(attacks.Linf, 1), (attacks.L2, 2)])
+@pytest.mark.parametrize(("ball", "dual"), [(attacks.Linf, 1), (attacks.L2, 2), (attacks.L1, np.inf)])
 @pytest.mark.parametrize("targeted", [False, True])
-def test_on_two_linear_classes_the_margin_falls_by_the_dual_norm(attack, ball, dual, targeted):
+@pytest.mark.parametrize("name", EXACT)
+def test_on_two_linear_classes_the_margin_falls_by_the_dual_norm(name, ball, dual, targeted):
     labels = np.array([0, 1, 0])
-    # A step of the radius halves the angle to the steepest direction: after ten it costs 1e-6 of the margin.
-    steps = {} if attack is attacks.fgsm else {"steps": 10, "step_size": 0.1}
-    result = attack(two_classes, GREY, labels, ball(0.1), targets=1 - labels if targeted else None, **steps)
+    targets = 1 - labels if targeted else None
+    result = ATTACKS[name](two_classes, GREY, labels, ball(0.1), targets=targets, **EXACT[name])
     margins = [np.diff(np.asarray(two_classes(images)))[:, 0] * (1 - 2 * labels) for images in (GREY, result)]
     expected = 0.1 * np.linalg.norm((WEIGHTS[..., 0] - WEIGHTS[..., 1]).ravel(), dual)
     np.testing.assert_allclose(margins[1] - margins[0], expected, rtol=1e-4)
@@ -102,7 +113,7 @@ def test_a_step_of_pgd_is_two_and_a_half_radii_over_their_number(ball):
     np.testing.assert_array_equal(default, explicit)
 
 
-@pytest.mark.parametrize("attack", [attacks.fgsm, ATTACKS["pgd"]], ids=["fgsm", "pgd"])
+@pytest.mark.parametrize("attack", [attacks.fgsm, ATTACKS["pgd"], ATTACKS["apgd"]], ids=["fgsm", "pgd", "apgd"])
 def test_a_sweep_over_the_radius_compiles_once(attack):
     traces = []
 
@@ -158,6 +169,33 @@ def test_pgd_puts_success_before_loss():
     assert often > once > 0, "more restarts find more, and lose none"
 
 
+def two_moods(images, key):
+    """Logit 1 rises with the first pixel three times in four, and else falls half as fast as it does then."""
+    slope = jnp.where(jax.random.uniform(key) < 0.75, 2.0, -1.0)
+    return jnp.stack([jnp.full(images.shape[0], 0.0), slope * (images[:, 0, 0, 0] - 0.6)], 1)
+
+
+def test_samples_of_a_random_model_are_averaged():
+    images = np.full((4, 1, 1, 1), 0.5, np.float32)
+    run = functools.partial(attacks.pgd, two_moods, threat=attacks.Linf(0.3), key=KEY, steps=3, samples=16)
+    run = functools.partial(run, random_start=False, batch_size=2)
+    np.testing.assert_allclose(run(images, [0] * 4, step_size=0.1), 0.8, rtol=1e-6)
+    run = functools.partial(run, loss="margin", momentum=0.5)
+    np.testing.assert_array_equal(run(images[:1], [0], step_size=0.01), run(images, [0] * 4, step_size=0.01)[:1])
+
+
+def valley(images):
+    """Logit 1 falls from 0.5 to 0.55 only: a step that forgets those before turns back there."""
+    x = images[:, 0, 0, 0]
+    return jnp.stack([jnp.zeros_like(x), jnp.where(x < 0.5, x, jnp.where(x < 0.55, 1 - x, 5 * x - 2.3))], 1)
+
+
+def test_momentum_crosses_a_valley():
+    image = np.full((1, 1, 1, 1), 0.4, np.float32)
+    run = functools.partial(attacks.pgd, valley, image, [0], attacks.Linf(0.4), 20, 0.03, random_start=False)
+    assert run().item() < 0.55 < 0.75 < run(momentum=0.9).item()
+
+
 def test_restarts_never_lose(logits_fn, images, labels):
     run = functools.partial(attacks.pgd, logits_fn, images, labels, attacks.Linf(0.1), 2, key=KEY)
     once, thrice = np.asarray(run()), np.asarray(run(restarts=3))
@@ -210,6 +248,12 @@ def test_attacks_inside_a_training_step(logits_fn, images, labels):
         ({"random_start": False, "restarts": 2}, "restarts=2 without a random start are all the same"),
         ({"key": KEY, "steps": 0}, "steps=0: expected a positive integer"),
         ({"key": KEY, "restarts": 0}, "restarts=0: expected a positive integer"),
+        ({"key": KEY, "momentum": 1.0}, "momentum=1.0: expected a number of at least 0 and below 1"),
+        ({"key": KEY, "samples": 0}, "samples=0: expected a positive integer"),
+        ({"random_start": False, "samples": 2}, "samples=2 need a key: give key=jax.random.key"),
+        ({"key": KEY, "samples": 2}, r"the logits function does not take images of shape \(1, 3, 4, 2\)"),
+        ({"key": KEY, "loss": "dlr-targeted", "targets": TARGETS}, "with 3 classes: expected at least 4 classes"),
+        ({"key": KEY, "loss": "mse"}, "loss='mse' is unknown"),
         ({"key": KEY, "step_size": -0.1}, "step_size=-0.1: expected a length"),
         ({"key": KEY, "targets": [0, 1, 3]}, r"targets\[2\] is 3, but there are 3 classes"),
         ({"key": KEY, "targets": [0]}, r"targets of shape \(1,\): expected \(3,\)"),
