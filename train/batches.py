@@ -15,11 +15,15 @@ class Batch(NamedTuple):
       images: (B, H, W, C) float32 in [0, 1].
       targets: (B, ...) of a task: int32 labels for classification.
       weights: (B,) float32: 1, and 0 for an image that only fills the batch.
+      other: (B, ...) second targets of mixed images; None: images are not mixed.
+      share: (B,) float32 in [0, 1], the part of the loss that belongs to the first targets; None where `other` is.
     """
 
     images: Any
     targets: Any
     weights: Any
+    other: Any = None
+    share: Any = None
 
 
 def number_of_batches(images: int, batch_size: int) -> int:

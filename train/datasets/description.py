@@ -19,6 +19,7 @@ class Data(NamedTuple):
       preprocess: normalization by the training images.
       fingerprint: SHA-256 of all images and targets.
       target_shape: shape of one image's target; () for a label.
+      class_counts: training images of each class; () where there are no labels.
     """
 
     classes: tuple[str, ...]
@@ -27,6 +28,7 @@ class Data(NamedTuple):
     preprocess: Preprocess
     fingerprint: str
     target_shape: tuple[int, ...] = ()
+    class_counts: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset, target: str = "labels") -> "Data":
@@ -40,7 +42,10 @@ class Data(NamedTuple):
         # A channel that never changes has nothing to scale.
         preprocess = Preprocess(tuple(mean.tolist()), tuple(np.where(std > 0, std, 1).tolist()))
         shape = dataset.train.target(target).shape[1:]
-        return cls(dataset.classes, dataset.image_shape, len(images), preprocess, dataset.fingerprint(target), shape)
+        labels = dataset.train.labels
+        counts = np.bincount(labels, minlength=len(dataset.classes)).tolist() if len(labels) else ()
+        fingerprint = dataset.fingerprint(target)
+        return cls(dataset.classes, dataset.image_shape, len(images), preprocess, fingerprint, shape, tuple(counts))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -48,7 +53,7 @@ class Data(NamedTuple):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Data":
-        """The facts from what `to_json` returns; those without `target_shape` are about labels."""
+        """The facts from what `to_json` returns; those of earlier versions lack the last two."""
         preprocess = Preprocess(tuple(data["preprocess"]["mean"]), tuple(data["preprocess"]["std"]))
         return cls(
             tuple(data["classes"]),
@@ -57,4 +62,5 @@ class Data(NamedTuple):
             preprocess,
             data["fingerprint"],
             tuple(data.get("target_shape", ())),
+            tuple(data.get("class_counts", ())),
         )

@@ -4,6 +4,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import jax
 
+from train.augment.geometry import Geometry
 from train.datasets.description import Data
 
 
@@ -32,11 +33,15 @@ class Task(Protocol):
       target: the entry of a `Split` that holds the targets: `labels`, or a name in `extra`.
       columns: figures to show; the first is the loss.
       note: a remark below the table of all figures.
+      geometry: dependence of the targets on place, which augmentation moves along with the image.
+      mixes: whether the loss of a mixture of two images is the mixture of their losses, as MixUp and CutMix take it.
     """
 
     target: ClassVar[str]
     columns: ClassVar[tuple[Column, ...]]
     note: ClassVar[str]
+    geometry: ClassVar[Geometry]
+    mixes: ClassVar[bool]
 
     @classmethod
     def create(cls, data: Data, label_smoothing: float = 0.0) -> "Task":

@@ -24,6 +24,8 @@ class Position:
     target: ClassVar[str] = "centre"
     columns: ClassVar[tuple[Column, ...]] = (Column("error", "mean squared error", scale="log"),)
     note: ClassVar[str] = "in fractions of the side"
+    geometry: ClassVar[str] = "position"
+    mixes: ClassVar[bool] = True
 
     @classmethod
     def create(cls, data, label_smoothing=0.0):
