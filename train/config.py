@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 import zoo
+from convzoo import checks
 from train import augment, datasets, model_fields
 from train.datasets import Data, Dataset
 from train.optimizers import OPTIMIZERS
@@ -29,8 +30,8 @@ class Config:
 
     Attributes:
       model: a catalogued name.
-      dataset: `digits`, `scenes[:WATERMARK]`, `folder:PATH`, `tfds:NAME`, or a `train.datasets.Dataset` of your
-        own arrays, which is used as it is.
+      dataset: `digits`, `scenes[:WATERMARK]`, `faces`, `folder:PATH`, `tfds:NAME`, or a `train.datasets.Dataset` of
+        your own arrays, which is used as it is.
       epochs: passes over the training images.
       batch_size: images a step.
       learning_rate: its peak; None: the optimizer's own, and a tenth of that with `from_`.
@@ -48,7 +49,8 @@ class Config:
       from_: source of the first variables: a run directory, a file of `zoo.save`, or a file or URL of the
         model's PyTorch implementation; None: drawn from the seed.
       fields: of the model, replacing the catalogue's; `num_classes` follows from the task and the data set.
-      task: `classification`.
+      task: `classification`, `segmentation`, `position` or `embedding`.
+      loss: of a task that has several: `triplet` or `contrastive` for the embedding; None: the first.
       keep_proportions: bring pictures to their size by resizing and a centre crop, instead of squeezing them.
       data_dir: folder of prepared TensorFlow Datasets; None: their own default.
       momentum: of `sgd` and `lars`, in [0, 1).
@@ -91,6 +93,7 @@ class Config:
     from_: str | None = None
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     task: str = "classification"
+    loss: str | None = None
     keep_proportions: bool = False
     data_dir: str | None = None
     momentum: float = 0.9
@@ -110,6 +113,7 @@ class Config:
             option.check(name, getattr(self, name))
         self._check_fields()
         self._check_pairs()
+        self._check_loss()
         self.build(width=2)
         if isinstance(self.dataset, Dataset):
             self._check_arrays(self.dataset)
@@ -159,6 +163,14 @@ class Config:
             ) from None
         if "num_classes" in self.fields:
             raise ValueError("num_classes follows from the data set: leave it out")
+
+    def _check_loss(self) -> None:
+        losses = TASKS[self.task].losses
+        if self.loss is not None and not losses:
+            having = ", ".join(f"{name} ({' or '.join(task.losses)})" for name, task in TASKS.items() if task.losses)
+            raise ValueError(f"loss={self.loss!r}: task={self.task!r} has one loss; a choice has {having}")
+        if self.loss is not None:
+            checks.choice("loss", self.loss, losses)
 
     def resolve(self) -> "Config":
         """The same run with every None replaced by the value that it stands for."""
@@ -213,7 +225,7 @@ class Config:
           ValueError: the data do not suit the task.
         """
         if self.class_weights == "none":
-            return TASKS[self.task].create(data, self.label_smoothing)
+            return TASKS[self.task].create(data, self.label_smoothing, self.loss)
         return Classification.create(data, self.label_smoothing, balanced=True)
 
     def to_json(self) -> dict[str, Any]:

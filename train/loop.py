@@ -25,6 +25,9 @@ from train.tasks import TASKS, Task
 LAG = 2
 """Steps by which the host reads behind the device, so that neither waits for the other."""
 
+PREDICTIONS = "predictions.png"
+"""The task's picture of test images, in the run directory from the last epoch on."""
+
 CURVES_EVERY = 10.0
 """Seconds between two drawings of the curves while training."""
 
@@ -52,10 +55,12 @@ class Summary(NamedTuple):
     def __str__(self) -> str:
         rows = {"train": self.train, "validation": self.validation, "test": self.test}
         width = 8 if self.validation is None else 12
-        lines = [" " * width + "".join(f"{name:>11}" for name in self.train)]
+        names = [*self.train, *(name for name in self.test if name not in self.train)]
+        lines = [" " * width + "".join(f"{name:>11}" for name in names)]
         lines += [
-            f"{name:<{width}}" + "".join(f"{value:>11.4f}" for value in values.values())
-            for name, values in rows.items()
+            f"{split:<{width}}"
+            + "".join(f"{values[name]:>11.4f}" if name in values else f"{'–':>11}" for name in names)
+            for split, values in rows.items()
             if values is not None
         ]
         return "\n".join(
@@ -119,6 +124,8 @@ def run(config: Config, quiet: bool = False) -> Summary:
     dataset = config.load_dataset()
     data = Data.of(dataset, TASKS[config.task].target)
     task = config.make_task(data)
+    for split in dataset.splits.values():
+        task.check(split)
     template = _check_fit(config, dataset, data, task)
     variables = None
     if checkpoints.steps(out / "checkpoints"):
@@ -176,11 +183,12 @@ def _train(
             for moved in _descend(state, train_step, plan, progress):
                 state = moved
                 check()
-            evaluated = {
+            totals = {
                 name: _evaluate(state, evaluation_step, plan, split, check)
                 for name, split in dataset.splits.items()
                 if name != "train"
             }
+            evaluated = {name: task.summarize(total) for name, total in totals.items()}
             _require_finite(state, plan, sum(figures[task.columns[0].name] for figures in evaluated.values()))
             row = {
                 "epoch": epoch + 1,
@@ -198,6 +206,8 @@ def _train(
                 title = plots.title(config.model, config.dataset_name)
                 curves.draw(rows, task.columns, title, counts).savefig(out / "curves.png")
                 drawn = time.monotonic()
+            if finished:
+                _draw_predictions(state, plan, totals["test"])
             if state.stopping is not None and not int(state.stopping.bad):
                 checkpoints.save(out / BEST, state, keep=1)
             checkpoints.save(out / "checkpoints", state)
@@ -245,7 +255,7 @@ def _descend(
     config, split = plan.config, plan.dataset.train
     epoch, step = int(state.epoch), int(state.step)
     done = step - epoch * batches.number_of_batches(len(split), config.batch_size)
-    visits = batches.order(len(split), config.seed, epoch)
+    visits = _visits(plan, epoch)
     behind: collections.deque[tuple[int, int, steps.Report]] = collections.deque()
 
     def observe():
@@ -266,19 +276,40 @@ def _descend(
         observe()
 
 
+def _visits(plan: Plan, epoch: int) -> np.ndarray:
+    """The order of the training images in an epoch."""
+    split, per_label, seed = plan.dataset.train, plan.task.images_per_label, plan.config.seed
+    if per_label is None:
+        return batches.order(len(split), seed, epoch)
+    return batches.grouped_order(split.labels, plan.config.batch_size, per_label, seed, epoch)
+
+
 def _evaluate(
     state: TrainState,
     evaluation_step: Callable[[dict[str, Any], Any, batches.Batch], Any],
     plan: Plan,
     split: Split,
     check: Callable[[], None],
-) -> dict[str, float]:
+) -> Any:
+    """The task's metrics of a split."""
     task = plan.task
-    total = task.empty()
+    total = task.empty(len(split))
     for batch in batches.batches(split, np.arange(len(split)), plan.config.batch_size, target=task.target):
         total = jax.block_until_ready(evaluation_step(state.evaluated, total, batch))
         check()
-    return task.summarize(total)
+    return total
+
+
+def _draw_predictions(state: TrainState, plan: Plan, total: Any) -> None:
+    """Write the task's picture of the first test images, if it has one."""
+    _, dataset, data, task = plan
+    images = dataset.test.images[: task.examples_drawn]
+    outputs = np.zeros(0)
+    if len(images):
+        outputs = np.asarray(jax.jit(plan.model.apply)(state.evaluated, data.preprocess(jnp.asarray(images))))
+    picture = task.draw(images, outputs, dataset.test.target(task.target)[: len(images)], total)
+    if picture is not None:
+        picture.savefig(plan.out / PREDICTIONS)
 
 
 def _divergence(state: TrainState, plan: Plan, step: int, value: float) -> FloatingPointError:
@@ -320,12 +351,17 @@ def _check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> Trai
             f"`python -m zoo card {config.model}` says what it was designed for, --size changes the images"
         ) from error
     shapes = [tuple(leaf.shape[1:]) for leaf in jax.tree.leaves(outputs)]
-    if shapes != [task.output_shape]:
+    if len(shapes) != 1 or not _fits(shapes[0], task.output_shape):
+        expected = str(task.output_shape).replace("None", "any")
         raise ValueError(
             f"{config.model} gives outputs of shape {', '.join(map(str, shapes))} for an image of {height}×{width} "
-            f"pixels: task={config.task!r} on {config.dataset_name} expects {task.output_shape}"
+            f"pixels: task={config.task!r} on {config.dataset_name} expects {expected}"
         )
     return state
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(expected) and all(size in (None, one) for one, size in zip(shape, expected, strict=True))
 
 
 def _summary(out: Path, rows: list[dict[str, Any]], config: Config, task: Task) -> Summary:

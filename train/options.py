@@ -102,7 +102,7 @@ def comma_separated(text: str) -> tuple[str, ...]:
 
 OPTIONS = {
     "model": Option("a name from `python -m zoo list`", name_in(catalog.variant)),
-    "dataset": Option("digits, scenes, folder:PATH or tfds:NAME", dataset),
+    "dataset": Option("digits, scenes, faces, folder:PATH or tfds:NAME", dataset),
     "epochs": Option("passes over the training images", integer(1), int),
     "batch_size": Option("images a step", integer(1), int),
     "learning_rate": Option(
@@ -123,6 +123,7 @@ OPTIONS = {
     "out": Option("the run directory; default: runs/MODEL", optional(text)),
     "from_": Option("a run or a file of weights to start from; default: random weights", optional(text)),
     "task": Option(f"targets, loss and metrics: {' or '.join(TASKS)}", choice(TASKS)),
+    "loss": Option("of the embedding: triplet or contrastive; default: triplet", optional(text)),
     "keep_proportions": Option("resize pictures and crop their centre, instead of squeezing them", switch, bool),
     "data_dir": Option("folder of prepared TensorFlow Datasets; default: TFDS_DATA_DIR, or theirs", optional(text)),
     "momentum": Option("of sgd and lars", share, float),

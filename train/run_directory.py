@@ -6,6 +6,7 @@ timing.jsonl       one line an epoch: seconds, and images a second
 checkpoints/STEP/  training states
 best/STEP/         that of the lowest validation loss, with early stopping
 curves.png         learning curves
+predictions.png    predictions for test images, by tasks that have such a picture
 .lock              held while training
 """
 

@@ -8,9 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from train.augment.geometry import Geometry
 from train.datasets.description import Data
-from train.tasks.task import Column
+from train.tasks.task import Column, Defaults
 
 
 class Metrics(NamedTuple):
@@ -26,7 +25,7 @@ class Metrics(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Classification:
+class Classification(Defaults):
     """One of K classes for each image, from its logits.
 
     Attributes:
@@ -51,11 +50,12 @@ class Classification:
         Column("accuracy", "accuracy", ".2%"),
     )
     note: ClassVar[str] = "precision, recall and f1 are macro means"
-    geometry: ClassVar[Geometry] = "none"
     mixes: ClassVar[bool] = True
 
     @classmethod
-    def create(cls, data: Data, label_smoothing: float = 0.0, balanced: bool = False) -> "Classification":
+    def create(
+        cls, data: Data, label_smoothing: float = 0.0, loss: str | None = None, balanced: bool = False
+    ) -> "Classification":
         """Classification into the classes of a data set.
 
         Args:
@@ -67,6 +67,7 @@ class Classification:
         Raises:
           ValueError: a data set without classes, or a class to balance without training images.
         """
+        del loss
         if len(data.classes) < 2:
             raise ValueError(f"task='classification': expected a data set with classes, this one has {data.classes}")
         if not balanced:
@@ -86,8 +87,9 @@ class Classification:
         losses = cross_entropy(outputs, targets, self.label_smoothing)
         return losses if self.class_weights is None else losses * jnp.array(self.class_weights, jnp.float32)[targets]
 
-    def empty(self) -> Metrics:
+    def empty(self, examples: int = 0) -> Metrics:
         """Metrics of no images."""
+        del examples
         return Metrics(jnp.zeros((self.width, self.width), jnp.int32), jnp.zeros((), jnp.float32))
 
     def update(self, metrics: Metrics, outputs: jax.Array, targets: jax.Array, weights: jax.Array) -> Metrics:
