@@ -28,14 +28,15 @@ def steps(directory: Path) -> list[int]:
     return sorted(int(path.name) for path in directory.glob("[0-9]*") if path.name.isdigit())
 
 
-def save(directory: Path, state: TrainState) -> Path:
-    """Write a checkpoint, then drop all but the last `KEEP`.
+def save(directory: Path, state: TrainState, keep: int = KEEP) -> Path:
+    """Write a checkpoint, then drop all but the last few.
 
     A folder named by a step is complete, whenever the process dies.
 
     Args:
       directory: holds the run's checkpoints; made if missing.
       state: the state to save.
+      keep: number of checkpoints that stay.
 
     Returns:
       The checkpoint's folder.
@@ -50,10 +51,10 @@ def save(directory: Path, state: TrainState) -> Path:
     final = directory / str(step)
     with files.replacing(final) as unfinished:
         with ocp.StandardCheckpointer() as writer:
-            writer.save((unfinished / "state").absolute(), state)
+            writer.save((unfinished / "state").absolute(), _stored(state))
         manifest = {"arrays": _arrays(state), "files": _digests(unfinished)}
         (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1))
-    for old in steps(directory)[:-KEEP]:
+    for old in steps(directory)[:-keep]:
         shutil.rmtree(directory / str(old))
     return final
 
@@ -98,11 +99,16 @@ def _read(path: Path, template: TrainState) -> TrainState:
             f"{path} does not fit this model and optimizer: {len(names)} array(s) differ, such as {names[0]} "
             f"({saved.get(names[0], 'not saved')}, expected {expected.get(names[0], 'none')})"
         )
-    target = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), template)
+    target = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), _stored(template))
     with ocp.StandardCheckpointer() as reader:
         restored = reader.restore((path / "state").absolute(), target)
     # Fresh copies without a fixed device, as at the start of a run: one compilation serves both.
-    return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), restored)
+    return template._replace(**jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), restored))
+
+
+def _stored(state: TrainState) -> dict[str, Any]:
+    """The fields in use: a checkpoint of the version before, which had fewer, is one without the new ones."""
+    return {name: value for name, value in state._asdict().items() if value is not None}
 
 
 def _damage(path: Path) -> str | None:

@@ -6,17 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
+import jax.numpy as jnp
 
 import zoo
-from train import datasets, model_fields
+from convzoo import checks
+from train import augment, datasets, model_fields
 from train.datasets import Data, Dataset
 from train.optimizers import OPTIMIZERS
 from train.options import OPTIONS
-from train.tasks import TASKS, Task
+from train.tasks import TASKS, Classification, Task
 from zoo import catalog
 
 FINE_TUNING = 0.1
 """Share of the optimizer's own learning rate for a run that starts from trained variables."""
+
+VALIDATION = 0.1
+"""Share of the training images to validate on where that is needed and not said."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,15 +30,16 @@ class Config:
 
     Attributes:
       model: a catalogued name.
-      dataset: `digits`, `scenes[:WATERMARK]`, `folder:PATH`, `tfds:NAME`, or a `train.datasets.Dataset` of your
-        own arrays, which is used as it is.
+      dataset: `digits`, `scenes[:WATERMARK]`, `faces`, `folder:PATH`, `tfds:NAME`, or a `train.datasets.Dataset` of
+        your own arrays, which is used as it is.
       epochs: passes over the training images.
       batch_size: images a step.
       learning_rate: its peak; None: the optimizer's own, and a tenth of that with `from_`.
-      optimizer: `sgd` (momentum 0.9) or `adamw`.
-      weight_decay: on kernels only.
-      schedule: `cosine` or `constant`, after the warm-up.
-      warmup: share of all steps in which the learning rate rises, in [0, 1).
+      optimizer: `sgd`, `adam`, `adamw`, `lars`, `lamb` or `muon` (`train.optimizers`).
+      weight_decay: on kernels only, for every optimizer.
+      schedule: `cosine`, `step` (÷10 after half and three quarters of the updates), `plateau` (÷10 on the validation
+        loss) or `constant`, after the warm-up; counted in updates.
+      warmup: share of all updates in which the learning rate rises, in [0, 1).
       label_smoothing: share of the label that is spread over all classes, in [0, 1).
       augment: names of random changes to the training images, in their order.
       size: height and width in pixels; None: the model's own on its card, within reason for the data set.
@@ -43,9 +49,24 @@ class Config:
       from_: source of the first variables: a run directory, a file of `zoo.save`, or a file or URL of the
         model's PyTorch implementation; None: drawn from the seed.
       fields: of the model, replacing the catalogue's; `num_classes` follows from the task and the data set.
-      task: `classification`.
+      task: `classification`, `segmentation`, `position` or `embedding`.
+      loss: of a task that has several: `triplet` or `contrastive` for the embedding; None: the first.
       keep_proportions: bring pictures to their size by resizing and a centre crop, instead of squeezing them.
       data_dir: folder of prepared TensorFlow Datasets; None: their own default.
+      momentum: of `sgd` and `lars`, in [0, 1).
+      nesterov: momentum by Nesterov, for `sgd` and `lars`.
+      clip: largest global norm of the gradient of an update, which is scaled down to it; None: no limit.
+      accumulate: batches whose mean gradient makes an update (`train.accumulation`).
+      patience: evaluations without a lower validation loss after which `plateau` cuts.
+      early_stop: evaluations without a lower validation loss after which the run ends; the best epoch's checkpoint
+        is kept, and `train.load` opens it. None: all epochs are trained.
+      ema: decay of moving averages of the variables, in [0, 1), which are evaluated and loaded; None: no averages.
+      validation: share of the training images that is set aside, by the seed and in every class, for `plateau` and
+        `early_stop`, which never see the test images; a folder's own `val/` is used instead. None: 0.1 where one of
+        them asks for it, else 0.
+      class_weights: `none`, or `balanced`: losses weighted by the inverse of their class's frequency.
+      mixed_precision: compute in bfloat16; parameters, statistics, losses and sums stay float32.
+      remat: compute activations again in the backward pass instead of keeping them: less memory, more time.
 
     Raises:
       ValueError: a value of another type or out of its range, or an unknown name.
@@ -72,13 +93,27 @@ class Config:
     from_: str | None = None
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     task: str = "classification"
+    loss: str | None = None
     keep_proportions: bool = False
     data_dir: str | None = None
+    momentum: float = 0.9
+    nesterov: bool = False
+    clip: float | None = None
+    accumulate: int = 1
+    patience: int = 5
+    early_stop: int | None = None
+    ema: float | None = None
+    validation: float | None = None
+    class_weights: str = "none"
+    mixed_precision: bool = False
+    remat: bool = False
 
     def __post_init__(self):
         for name, option in OPTIONS.items():
             option.check(name, getattr(self, name))
         self._check_fields()
+        self._check_pairs()
+        self._check_loss()
         self.build(width=2)
         if isinstance(self.dataset, Dataset):
             self._check_arrays(self.dataset)
@@ -90,6 +125,32 @@ class Config:
         for name, value in asked.items():
             if value:
                 raise ValueError(f"{name}={value!r}: images of a Dataset are used as they are, {dataset.image_shape}")
+
+    def _check_pairs(self) -> None:
+        """Refuse values that other values make pointless."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        settings = {name for optimizer in OPTIMIZERS.values() for name in optimizer.settings}
+        for name in sorted(settings - {*OPTIMIZERS[self.optimizer].settings}):
+            if (value := getattr(self, name)) != defaults[name]:
+                those = " and ".join(key for key, optimizer in OPTIMIZERS.items() if name in optimizer.settings)
+                raise ValueError(f"{name}={value!r}: optimizer={self.optimizer!r} has none, expected {those}")
+        if self.schedule != "plateau" and self.patience != defaults["patience"]:
+            raise ValueError(
+                f"patience={self.patience}: schedule={self.schedule!r} has none, expected 'plateau'; "
+                "--early-stop has a patience of its own"
+            )
+        if self.validation == 0 and self._validates:
+            raise ValueError(f"validation={self.validation!r}: expected a share above 0 for {self._validates}")
+        if not TASKS[self.task].mixes and (mixed := [name for name in self.augment if name in augment.MIXTURES]):
+            raise ValueError(f"augment={mixed[0]!r}: task={self.task!r} has no loss of mixed images")
+        if self.class_weights != "none" and self.task != "classification":
+            raise ValueError(f"class_weights={self.class_weights!r}: expected task='classification', not {self.task!r}")
+
+    @property
+    def _validates(self) -> str:
+        """The options that look at a validation loss; empty: none."""
+        asking = ["schedule='plateau'"] * (self.schedule == "plateau") + ["early_stop"] * (self.early_stop is not None)
+        return " and ".join(asking)
 
     def _check_fields(self) -> None:
         if not isinstance(self.fields, Mapping):
@@ -103,6 +164,14 @@ class Config:
         if "num_classes" in self.fields:
             raise ValueError("num_classes follows from the data set: leave it out")
 
+    def _check_loss(self) -> None:
+        losses = TASKS[self.task].losses
+        if self.loss is not None and not losses:
+            having = ", ".join(f"{name} ({' or '.join(task.losses)})" for name, task in TASKS.items() if task.losses)
+            raise ValueError(f"loss={self.loss!r}: task={self.task!r} has one loss; a choice has {having}")
+        if self.loss is not None:
+            checks.choice("loss", self.loss, losses)
+
     def resolve(self) -> "Config":
         """The same run with every None replaced by the value that it stands for."""
         rate = OPTIMIZERS[self.optimizer].learning_rate * (FINE_TUNING if self.from_ else 1)
@@ -111,6 +180,7 @@ class Config:
             learning_rate=self.learning_rate or float(f"{rate:.6g}"),
             size=self.size or self._default_size(),
             out=self.out or f"runs/{self.model}",
+            validation=self.validation if self.validation is not None else VALIDATION if self._validates else 0.0,
         )
 
     def _default_size(self) -> int:
@@ -131,10 +201,11 @@ class Config:
         Raises:
           ValueError: it cannot be loaded; arrays of an earlier run are not stored with it.
         """
-        if isinstance(self.dataset, Dataset):
-            return self.dataset
-        assert self.size is not None
-        return datasets.load(self.dataset, self.size, keep_proportions=self.keep_proportions, data_dir=self.data_dir)
+        dataset = self.dataset
+        if not isinstance(dataset, Dataset):
+            assert self.size is not None
+            dataset = datasets.load(dataset, self.size, keep_proportions=self.keep_proportions, data_dir=self.data_dir)
+        return dataset.with_validation(self.validation or 0.0, self.seed)
 
     def build(self, width: int) -> nn.Module:
         """The model with its fields and this output width.
@@ -142,7 +213,10 @@ class Config:
         Raises:
           ValueError: an unknown field.
         """
-        return zoo.create(self.model, **model_fields.resolve(self.fields), num_classes=width)
+        fields = model_fields.resolve(self.fields)
+        if self.mixed_precision:
+            fields = {"dtype": jnp.bfloat16} | fields
+        return zoo.create(self.model, **fields, num_classes=width)
 
     def make_task(self, data: Data) -> Task:
         """The task, for these data.
@@ -150,7 +224,9 @@ class Config:
         Raises:
           ValueError: the data do not suit the task.
         """
-        return TASKS[self.task].create(data, self.label_smoothing)
+        if self.class_weights == "none":
+            return TASKS[self.task].create(data, self.label_smoothing, self.loss)
+        return Classification.create(data, self.label_smoothing, balanced=True)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data of everything but `out`: a run is the same in any place."""

@@ -15,6 +15,9 @@ from train.config import Config
 from train.datasets import Dataset
 from train.tasks import Column
 
+NAMES = {"train": "training", "validation": "validation", "test": "test"}
+"""The splits of a data set, as they are called in a line of text."""
+
 LISTED_CLASSES = 20
 """Number of classes whose names and counts are listed at the start of a run."""
 
@@ -116,16 +119,18 @@ class Progress:
     def describe(self, dataset: Dataset) -> None:
         """Show the size and the classes of a data set."""
         shape = "×".join(map(str, dataset.image_shape))
-        self.say(f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test images of {shape}")
+        *others, test = [f"{len(split):,} {NAMES[name]}" for name, split in dataset.splits.items()]
+        self.say(f"{dataset.name}: {', '.join(others)} and {test} images of {shape}")
         if dataset.note:
             self.say(dataset.note)
         if dataset.classes:
-            train, test = (
-                np.bincount(split.labels, minlength=len(dataset.classes)) for split in (dataset.train, dataset.test)
-            )
-            counts = [f"{name} {a}+{b}" for name, a, b in zip(dataset.classes, train, test, strict=True)]
+            splits = [np.bincount(split.labels, minlength=len(dataset.classes)) for split in dataset.splits.values()]
+            counts = [
+                f"{name} {'+'.join(map(str, each))}" for name, *each in zip(dataset.classes, *splits, strict=True)
+            ]
             more = f", and {len(counts) - LISTED_CLASSES} more" if len(counts) > LISTED_CLASSES else ""
-            self.say(f"{len(counts)} classes, training+test: {', '.join(counts[:LISTED_CLASSES])}{more}")
+            names = "+".join(NAMES[name] for name in dataset.splits)
+            self.say(f"{len(counts)} classes, {names}: {', '.join(counts[:LISTED_CLASSES])}{more}")
 
     def start(self, epoch: int, step: int) -> None:
         """Show the progress so far, while its first step is compiled."""
@@ -153,7 +158,7 @@ class Progress:
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Write the figures of an epoch in one line."""
-        figures = " · ".join(f"{split} {self._listed(row[split], ', ')}" for split in ("train", "test"))
+        figures = " · ".join(f"{split} {self._listed(row[split], ', ')}" for split in NAMES if split in row)
         width = len(str(self._config.epochs))
         rate = self.pace.images_per_second()
         speed = "" if rate is None else f" · {rate:,.0f} images/s"

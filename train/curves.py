@@ -11,7 +11,7 @@ from train.tasks import Column
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SPLITS = ("train", "test")
+SPLITS = ("train", "validation", "test")
 UNKNOWN = 1000
 """Examples of a split whose size is not told: its percentages get one decimal."""
 
@@ -22,10 +22,10 @@ def draw(
     title: str,
     counts: Mapping[str, int] | None = None,
 ) -> "Figure":
-    """Draw figures of both splits, side by side, in the colours and numbers of a report.
+    """Draw figures of all splits, side by side, in the colours and numbers of a report.
 
     Args:
-      metrics: one mapping an epoch with `epoch`, and `train` and `test` with the columns; at least one.
+      metrics: one mapping an epoch with `epoch`, and of `SPLITS` those there are, with the columns; at least one.
       columns: one panel each.
       title: above the panels.
       counts: examples of each split, from which its percentages have their digits; None: unknown.
@@ -42,7 +42,8 @@ def draw(
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    counts = dict.fromkeys(SPLITS, UNKNOWN) | dict(counts or {})
+    splits = [split for split in SPLITS if split in metrics[0]]
+    counts = dict.fromkeys(splits, UNKNOWN) | dict(counts or {})
     epochs = np.array([row["epoch"] for row in metrics])
     with mpl.rc_context(plots.STYLE):
         figure = Figure(figsize=(9, 3.6), dpi=150, layout="constrained")
@@ -50,7 +51,7 @@ def draw(
         panels = figure.subplots(1, len(columns), squeeze=False)[0]
         for axes, column in zip(panels, columns, strict=True):
             shares = column.format.endswith("%")
-            values = {split: np.array([row[split][column.name] for row in metrics]) for split in SPLITS}
+            values = {split: np.array([row[split][column.name] for row in metrics]) for split in splits}
             lines = {
                 f"{split}  {_written(series[-1], counts[split], shares)}": 100 * series if shares else series
                 for split, series in values.items()

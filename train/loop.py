@@ -7,21 +7,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from convzoo import plots
-from train import augment, batches, checkpoints, curves, initial, run_directory, steps
+from train import augment, batches, checkpoints, curves, divergence, initial, run_directory, schedules, steps
+from train.accumulation import Windows
 from train.config import Config
 from train.console import Interrupted, Interrupts, Progress
-from train.datasets import Data, Dataset
-from train.run_directory import METRICS, TIMING
+from train.datasets import Data, Dataset, Split
+from train.run_directory import BEST, METRICS, TIMING
 from train.state import TrainState, initial_state, make_optimizer, next_epoch
 from train.tasks import TASKS, Task
 
 LAG = 2
 """Steps by which the host reads behind the device, so that neither waits for the other."""
+
+PREDICTIONS = "predictions.png"
+"""The task's picture of test images, in the run directory from the last epoch on."""
 
 CURVES_EVERY = 10.0
 """Seconds between two drawings of the curves while training."""
@@ -34,8 +39,9 @@ class Summary(NamedTuple):
       out: the run directory.
       epoch: number of finished epochs.
       step: number of updates.
-      train, test: the task's figures of the last epoch.
+      train, test: the task's figures of the last epoch; with early stopping those of the best.
       note: a remark of the task on its figures.
+      validation: as `train` and `test`; None: without validation.
     """
 
     out: Path
@@ -44,12 +50,18 @@ class Summary(NamedTuple):
     train: dict[str, float]
     test: dict[str, float]
     note: str = ""
+    validation: dict[str, float] | None = None
 
     def __str__(self) -> str:
-        lines = [f"{'':<8}" + "".join(f"{name:>11}" for name in self.train)]
+        rows = {"train": self.train, "validation": self.validation, "test": self.test}
+        width = 8 if self.validation is None else 12
+        names = [*self.train, *(name for name in self.test if name not in self.train)]
+        lines = [" " * width + "".join(f"{name:>11}" for name in names)]
         lines += [
-            f"{name:<8}" + "".join(f"{value:>11.4f}" for value in values.values())
-            for name, values in (("train", self.train), ("test", self.test))
+            f"{split:<{width}}"
+            + "".join(f"{values[name]:>11.4f}" if name in values else f"{'–':>11}" for name in names)
+            for split, values in rows.items()
+            if values is not None
         ]
         return "\n".join(
             [
@@ -74,6 +86,11 @@ class Plan(NamedTuple):
     dataset: Dataset
     data: Data
     task: Task
+
+    @property
+    def model(self) -> nn.Module:
+        """Without variables."""
+        return self.config.build(self.task.width)
 
     @property
     def out(self) -> Path:
@@ -107,6 +124,8 @@ def run(config: Config, quiet: bool = False) -> Summary:
     dataset = config.load_dataset()
     data = Data.of(dataset, TASKS[config.task].target)
     task = config.make_task(data)
+    for split in dataset.splits.values():
+        task.check(split)
     template = _check_fit(config, dataset, data, task)
     variables = None
     if checkpoints.steps(out / "checkpoints"):
@@ -124,9 +143,9 @@ def run(config: Config, quiet: bool = False) -> Summary:
         rows = run_directory.read_rows(out, METRICS)[: int(state.epoch)]
         if len(rows) < int(state.epoch):
             raise ValueError(f"{out}/metrics.jsonl lacks epochs that are finished: remove {out} to start anew")
-        if int(state.epoch) == config.epochs:
-            progress.say(f"{out} is finished: {config.epochs} epochs were trained, nothing is left to do")
-            return _summary(out, rows, task)
+        if _is_finished(state, config):
+            progress.say(f"{out} is finished: {len(rows)} epochs were trained, nothing is left to do")
+            return _summary(out, rows, config, task)
         checkpoints.discard_after(out / "checkpoints", int(state.step))
         timing = [row for row in run_directory.read_rows(out, TIMING) if row["epoch"] <= int(state.epoch)]
         run_directory.write_rows(out, METRICS, rows)
@@ -139,18 +158,23 @@ def run(config: Config, quiet: bool = False) -> Summary:
             )
         progress.start(int(state.epoch), int(state.step))
         _train(state, Plan(config, dataset, data, task), rows, interrupts.check, progress)
-    return _summary(out, rows, task)
+    return _summary(out, rows, config, task)
 
 
 def _train(
     state: TrainState, plan: Plan, rows: list[dict[str, Any]], check: Callable[[], None], progress: Progress
 ) -> None:
-    config, _, data, task = plan
-    out, model = plan.out, config.build(task.width)
+    config, dataset, data, task = plan
+    out, model = plan.out, plan.model
     # Parameters were drawn from the key itself.
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
-    optimizer, augmentation = make_optimizer(config, data.images), augment.chain(config.augment)
-    train_step = steps.make_train_step(model, data.preprocess, optimizer, task, augmentation, key)
+    optimizer = make_optimizer(config, data.images)
+    augmentation = augment.chain(config.augment, task.geometry, augment.Colours.of(dataset.train.images))
+    windows = Windows(data.images, config.batch_size, config.accumulate)
+    train_step = steps.make_train_step(
+        model, data.preprocess, optimizer, task, augmentation, key,
+        windows=windows, decay=config.ema or 0.0, remat=config.remat,
+    )  # fmt: skip
     evaluation_step = steps.make_evaluation_step(model, data.preprocess, task)
     drawn = time.monotonic()
     try:
@@ -159,29 +183,66 @@ def _train(
             for moved in _descend(state, train_step, plan, progress):
                 state = moved
                 check()
-            test = _evaluate(state, evaluation_step, plan, check)
-            _require_finite(state, out, test[task.columns[0].name])
+            totals = {
+                name: _evaluate(state, evaluation_step, plan, split, check)
+                for name, split in dataset.splits.items()
+                if name != "train"
+            }
+            evaluated = {name: task.summarize(total) for name, total in totals.items()}
+            _require_finite(state, plan, sum(figures[task.columns[0].name] for figures in evaluated.values()))
             row = {
                 "epoch": epoch + 1,
                 "step": int(state.step),
                 "train": task.summarize(state.metrics),
-                "test": test,
+                **evaluated,
             }
             run_directory.append_row(out, METRICS, row)
             run_directory.append_row(out, TIMING, {"epoch": epoch + 1} | progress.pace.figures())
             rows.append(row)
-            if epoch + 1 == config.epochs or time.monotonic() - drawn > CURVES_EVERY:
-                counts = {"train": len(plan.dataset.train), "test": len(plan.dataset.test)}
+            state = next_epoch(_heed(state, row, plan, progress), task)
+            finished = _is_finished(state, config)
+            if finished or time.monotonic() - drawn > CURVES_EVERY:
+                counts = {name: len(split) for name, split in dataset.splits.items()}
                 title = plots.title(config.model, config.dataset_name)
                 curves.draw(rows, task.columns, title, counts).savefig(out / "curves.png")
                 drawn = time.monotonic()
-            state = next_epoch(state, task)
+            if finished:
+                _draw_predictions(state, plan, totals["test"])
+            if state.stopping is not None and not int(state.stopping.bad):
+                checkpoints.save(out / BEST, state, keep=1)
             checkpoints.save(out / "checkpoints", state)
             progress.epoch(row)
+            if finished:
+                break
     except Interrupted as stop:
-        _require_finite(state, out)
+        _require_finite(state, plan)
         path = checkpoints.save(out / "checkpoints", state)
         raise Interrupted(stop.signal, f"stopped and saved as {path}: the same command goes on from there") from None
+
+
+def _heed(state: TrainState, row: dict[str, Any], plan: Plan, progress: Progress) -> TrainState:
+    """The state in which plateau schedule and early stopping know of an epoch's validation loss."""
+    if "validation" not in row:
+        return state
+    config, loss = plan.config, row["validation"][plan.task.columns[0].name]
+    if state.plateau is not None:
+        cuts = schedules.plateau(config.patience)
+        plateau = cuts.update((), state.plateau, value=jnp.asarray(loss, jnp.float32))[1]
+        if float(plateau.scale) < float(state.plateau.scale):
+            rate = float(plateau.scale) * float(config.learning_rate or 0)
+            progress.say(f"no lower validation loss for {config.patience} epochs: learning rate cut to {rate:g}")
+        state = state._replace(plateau=plateau)
+    if state.stopping is not None:
+        state = state._replace(stopping=state.stopping.after(loss))
+        if _is_finished(state, config):
+            progress.say(f"no lower validation loss for {config.early_stop} epochs: stopped, the best epoch is kept")
+    return state
+
+
+def _is_finished(state: TrainState, config: Config) -> bool:
+    if state.stopping is not None and config.early_stop is not None and int(state.stopping.bad) >= config.early_stop:
+        return True
+    return int(state.epoch) >= config.epochs
 
 
 def _descend(
@@ -194,14 +255,14 @@ def _descend(
     config, split = plan.config, plan.dataset.train
     epoch, step = int(state.epoch), int(state.step)
     done = step - epoch * batches.number_of_batches(len(split), config.batch_size)
-    visits = batches.order(len(split), config.seed, epoch)
+    visits = _visits(plan, epoch)
     behind: collections.deque[tuple[int, int, steps.Report]] = collections.deque()
 
     def observe():
         step, images, report = behind.popleft()
         objective = float(report.objective)
         if not math.isfinite(objective):
-            raise _divergence(plan.out, step, objective)
+            raise _divergence(state, plan, step, objective)
         progress.step(epoch, images, {name: float(value) for name, value in report.figures.items()})
 
     for batch in batches.batches(split, visits, config.batch_size, done, plan.task.target):
@@ -215,32 +276,56 @@ def _descend(
         observe()
 
 
+def _visits(plan: Plan, epoch: int) -> np.ndarray:
+    """The order of the training images in an epoch."""
+    split, per_label, seed = plan.dataset.train, plan.task.images_per_label, plan.config.seed
+    if per_label is None:
+        return batches.order(len(split), seed, epoch)
+    return batches.grouped_order(split.labels, plan.config.batch_size, per_label, seed, epoch)
+
+
 def _evaluate(
     state: TrainState,
     evaluation_step: Callable[[dict[str, Any], Any, batches.Batch], Any],
     plan: Plan,
+    split: Split,
     check: Callable[[], None],
-) -> dict[str, float]:
-    task, split = plan.task, plan.dataset.test
-    total = task.empty()
+) -> Any:
+    """The task's metrics of a split."""
+    task = plan.task
+    total = task.empty(len(split))
     for batch in batches.batches(split, np.arange(len(split)), plan.config.batch_size, target=task.target):
-        total = jax.block_until_ready(evaluation_step(state.variables, total, batch))
+        total = jax.block_until_ready(evaluation_step(state.evaluated, total, batch))
         check()
-    return task.summarize(total)
+    return total
 
 
-def _divergence(out: Path, step: int, value: float) -> FloatingPointError:
-    kept = checkpoints.steps(out / "checkpoints")
+def _draw_predictions(state: TrainState, plan: Plan, total: Any) -> None:
+    """Write the task's picture of the first test images, if it has one."""
+    _, dataset, data, task = plan
+    images = dataset.test.images[: task.examples_drawn]
+    outputs = np.zeros(0)
+    if len(images):
+        outputs = np.asarray(jax.jit(plan.model.apply)(state.evaluated, data.preprocess(jnp.asarray(images))))
+    picture = task.draw(images, outputs, dataset.test.target(task.target)[: len(images)], total)
+    if picture is not None:
+        picture.savefig(plan.out / PREDICTIONS)
+
+
+def _divergence(state: TrainState, plan: Plan, step: int, value: float) -> FloatingPointError:
+    kept = checkpoints.steps(plan.out / "checkpoints")
     where = f"the checkpoint of step {kept[-1]} is kept" if kept else "there is no checkpoint yet"
+    first = divergence.first_bad(plan.model, state.variables, plan.data.image_shape)
+    bad = f"the first bad parameter is {first}" if first else "all parameters are finite"
     return FloatingPointError(
-        f"the loss is {value} at step {step}; {where}: give another --out and a lower --learning-rate"
+        f"the loss is {value} at step {step}; {bad}; {where}: give another --out and a lower --learning-rate or --clip"
     )
 
 
-def _require_finite(state: TrainState, out: Path, loss: float = 0.0) -> None:
+def _require_finite(state: TrainState, plan: Plan, loss: float = 0.0) -> None:
     leaves = jax.tree.leaves(state.variables)
     if not math.isfinite(loss) or not all(bool(np.isfinite(leaf.astype(np.float32)).all()) for leaf in leaves):
-        raise _divergence(out, int(state.step), math.nan if math.isfinite(loss) else loss)
+        raise _divergence(state, plan, int(state.step), math.nan if math.isfinite(loss) else loss)
 
 
 def _check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> TrainState:
@@ -266,13 +351,23 @@ def _check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> Trai
             f"`python -m zoo card {config.model}` says what it was designed for, --size changes the images"
         ) from error
     shapes = [tuple(leaf.shape[1:]) for leaf in jax.tree.leaves(outputs)]
-    if shapes != [task.output_shape]:
+    if len(shapes) != 1 or not _fits(shapes[0], task.output_shape):
+        expected = str(task.output_shape).replace("None", "any")
         raise ValueError(
             f"{config.model} gives outputs of shape {', '.join(map(str, shapes))} for an image of {height}×{width} "
-            f"pixels: task={config.task!r} on {config.dataset_name} expects {task.output_shape}"
+            f"pixels: task={config.task!r} on {config.dataset_name} expects {expected}"
         )
     return state
 
 
-def _summary(out: Path, rows: list[dict[str, Any]], task: Task) -> Summary:
-    return Summary(out, **{name: rows[-1][name] for name in ("epoch", "step", "train", "test")}, note=task.note)
+def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(expected) and all(size in (None, one) for one, size in zip(shape, expected, strict=True))
+
+
+def _summary(out: Path, rows: list[dict[str, Any]], config: Config, task: Task) -> Summary:
+    row = rows[-1]
+    if config.early_stop is not None:
+        # As precise as the memory of early stopping; of equal losses the first is the best.
+        row = min(rows, key=lambda row: np.float32(row["validation"][task.columns[0].name]))
+    figures = {name: row[name] for name in ("epoch", "step", "train", "test")}
+    return Summary(out, **figures, note=task.note, validation=row.get("validation"))

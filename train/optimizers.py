@@ -1,22 +1,25 @@
-"""Optimizers and learning-rate schedules by name."""
+"""Optimizers by name; weight decay spares biases and the scales of normalizations in all of them."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import optax
+from optax import contrib
 
 
 class Optimizer(NamedTuple):
     """One optimizer.
 
     Attributes:
-      build: from a schedule and a weight decay.
+      build: from a schedule, a weight decay and `settings` by keyword.
       learning_rate: its default peak.
+      settings: the fields of `train.Config` that it takes beside rate and decay.
     """
 
-    build: Callable[[optax.Schedule, float], optax.GradientTransformation]
+    build: Callable[..., optax.GradientTransformation]
     learning_rate: float
+    settings: tuple[str, ...] = ()
 
 
 def decayed(params: Any) -> Any:
@@ -24,14 +27,28 @@ def decayed(params: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
 
 
-def sgd(schedule: optax.Schedule, weight_decay: float) -> optax.GradientTransformation:
-    r"""Stochastic gradient descent with momentum 0.9 and L2 regularization.
+def sgd(
+    schedule: optax.Schedule, weight_decay: float, momentum: float = 0.9, nesterov: bool = False
+) -> optax.GradientTransformation:
+    r"""Stochastic gradient descent with momentum μ and L2 regularization.
 
-    .. math:: m ← 0.9\, m + g + λ w, \qquad w ← w − η m
+    .. math:: m ← μ m + g + λ w, \qquad w ← w − η m
+
+    With `nesterov` the step is :math:`w ← w − η (μ m + g + λ w)`.
 
     Reference: Sutskever et al., 2013, "On the importance of initialization and momentum in deep learning".
     """
-    return optax.chain(optax.add_decayed_weights(weight_decay, mask=decayed), optax.sgd(schedule, momentum=0.9))
+    return optax.chain(
+        optax.add_decayed_weights(weight_decay, mask=decayed), optax.sgd(schedule, momentum=momentum, nesterov=nesterov)
+    )
+
+
+def adam(schedule: optax.Schedule, weight_decay: float) -> optax.GradientTransformation:
+    """Adam, with L2 regularization as a part of the gradient.
+
+    Reference: Kingma & Ba, 2014, arXiv:1412.6980.
+    """
+    return optax.chain(optax.add_decayed_weights(weight_decay, mask=decayed), optax.adam(schedule))
 
 
 def adamw(schedule: optax.Schedule, weight_decay: float) -> optax.GradientTransformation:
@@ -42,36 +59,63 @@ def adamw(schedule: optax.Schedule, weight_decay: float) -> optax.GradientTransf
     return optax.adamw(schedule, weight_decay=weight_decay, mask=decayed)
 
 
-OPTIMIZERS = {"sgd": Optimizer(sgd, 0.1), "adamw": Optimizer(adamw, 3e-3)}
+def lars(
+    schedule: optax.Schedule, weight_decay: float, momentum: float = 0.9, nesterov: bool = False
+) -> optax.GradientTransformation:
+    r"""Layer-wise adaptive rates: in each kernel the step is scaled to 0.001 of the norm of the weights.
 
-SCHEDULES: dict[str, Callable[[float, int], optax.Schedule]] = {
-    "cosine": optax.cosine_decay_schedule,
-    "constant": lambda peak, steps: optax.constant_schedule(peak),
-}
+    .. math:: m ← μ m + η \frac{0.001 ‖w‖}{‖g + λ w‖} (g + λ w), \qquad w ← w − m
 
-
-def schedule(name: str, peak: float, warmup_steps: int, steps: int) -> optax.Schedule:
-    r"""A linear warm-up to the peak, then the named schedule over the remaining steps.
-
-    The cosine is :math:`\eta_t = \tfrac{1}{2} \eta (1 + \cos(\pi t / T))`, from the peak down to 0.
-
-    Args:
-      name: one of `SCHEDULES`.
-      peak: the largest learning rate.
-      warmup_steps: steps until the peak, fewer than `steps`; 0: none.
-      steps: of the whole training.
-
-    Returns:
-      A function from the step, counted from 0, to the learning rate.
-
-    Example:
-      >>> rate = schedule("cosine", 0.1, warmup_steps=10, steps=110)
-      >>> [round(float(rate(step)), 3) for step in (0, 9, 60, 110)]
-      [0.01, 0.1, 0.05, 0.0]
+    Biases and scales take the plain step. Reference: You et al., 2017, arXiv:1708.03888.
     """
-    after = SCHEDULES[name](peak, max(steps - warmup_steps, 1))
-    if not warmup_steps:
-        return after
-    # The first step is not wasted on a rate of 0.
-    warmup = optax.linear_schedule(peak / warmup_steps, peak, max(warmup_steps - 1, 1))
-    return optax.join_schedules([warmup, after], [warmup_steps])
+    return optax.lars(
+        schedule,
+        weight_decay,
+        weight_decay_mask=decayed,
+        trust_ratio_mask=decayed,
+        momentum=momentum,
+        nesterov=nesterov,
+    )
+
+
+def lamb(schedule: optax.Schedule, weight_decay: float) -> optax.GradientTransformation:
+    """Adam whose step in each array is scaled to the norm of its weights, for large batches.
+
+    Reference: You et al., 2019, arXiv:1904.00962.
+    """
+    return optax.lamb(schedule, weight_decay=weight_decay, mask=decayed)
+
+
+def muon(schedule: optax.Schedule, weight_decay: float) -> optax.GradientTransformation:
+    """Momentum made orthogonal by Newton-Schulz iterations, for kernels; Adam for biases and scales.
+
+    A kernel (..., outputs) counts as a matrix of all its inputs by its outputs. Steps are scaled to the size of
+    AdamW's (0.2 √max(inputs, outputs)), so that its learning rates fit. References: Jordan et al., 2024,
+    "Muon"; Liu et al., 2025, arXiv:2502.16982.
+    """
+
+    def matrices(params: Any) -> Any:
+        def axes(leaf):
+            inputs = tuple(range(leaf.ndim - 1))
+            return contrib.MuonDimensionNumbers(inputs, leaf.ndim - 1) if leaf.ndim > 1 else None
+
+        return jax.tree.map(axes, params)
+
+    return contrib.muon(
+        schedule,
+        weight_decay=weight_decay,
+        weight_decay_mask=decayed,
+        muon_weight_dimension_numbers=matrices,
+        consistent_rms=0.2,
+    )
+
+
+OPTIMIZERS = {
+    "sgd": Optimizer(sgd, 0.1, ("momentum", "nesterov")),
+    "adam": Optimizer(adam, 1e-3),
+    "adamw": Optimizer(adamw, 3e-3),
+    "lars": Optimizer(lars, 1.0, ("momentum", "nesterov")),
+    "lamb": Optimizer(lamb, 3e-3),
+    "muon": Optimizer(muon, 3e-3),
+}
+"""By name, as typed after `--optimizer`."""

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from convzoo import checks
 from train import datasets
 from train.augment import AUGMENTATIONS
-from train.optimizers import OPTIMIZERS, SCHEDULES
+from train.optimizers import OPTIMIZERS
+from train.schedules import SCHEDULES
 from train.tasks import TASKS
 from zoo import catalog
 
@@ -101,7 +102,7 @@ def comma_separated(text: str) -> tuple[str, ...]:
 
 OPTIONS = {
     "model": Option("a name from `python -m zoo list`", name_in(catalog.variant)),
-    "dataset": Option("digits, scenes, folder:PATH or tfds:NAME", dataset),
+    "dataset": Option("digits, scenes, faces, folder:PATH or tfds:NAME", dataset),
     "epochs": Option("passes over the training images", integer(1), int),
     "batch_size": Option("images a step", integer(1), int),
     "learning_rate": Option(
@@ -112,7 +113,7 @@ OPTIONS = {
     "optimizer": Option(" or ".join(OPTIMIZERS), choice(OPTIMIZERS)),
     "weight_decay": Option("on kernels only", functools.partial(checks.number, low=0), float),
     "schedule": Option(" or ".join(SCHEDULES) + ", after the warm-up", choice(SCHEDULES)),
-    "warmup": Option("share of all steps in which the rate rises", share, float),
+    "warmup": Option("share of all updates in which the rate rises", share, float),
     "label_smoothing": Option("share of the label spread over all classes", share, float),
     "augment": Option(
         f"any of {','.join(AUGMENTATIONS)} joined by commas, or none", several(AUGMENTATIONS), comma_separated
@@ -122,7 +123,29 @@ OPTIONS = {
     "out": Option("the run directory; default: runs/MODEL", optional(text)),
     "from_": Option("a run or a file of weights to start from; default: random weights", optional(text)),
     "task": Option(f"targets, loss and metrics: {' or '.join(TASKS)}", choice(TASKS)),
+    "loss": Option("of the embedding: triplet or contrastive; default: triplet", optional(text)),
     "keep_proportions": Option("resize pictures and crop their centre, instead of squeezing them", switch, bool),
     "data_dir": Option("folder of prepared TensorFlow Datasets; default: TFDS_DATA_DIR, or theirs", optional(text)),
+    "momentum": Option("of sgd and lars", share, float),
+    "nesterov": Option("Nesterov's momentum, for sgd and lars", switch, bool),
+    "clip": Option(
+        "largest global norm of a gradient; default: no limit",
+        optional(functools.partial(checks.number, low=0, above=True)),
+        float,
+    ),
+    "accumulate": Option("batches whose mean gradient makes an update", integer(1), int),
+    "patience": Option("evaluations without a lower validation loss until --schedule plateau cuts", integer(1), int),
+    "early_stop": Option(
+        "stop after so many evaluations without a lower validation loss, and keep the best; default: never",
+        optional(integer(1)),
+        int,
+    ),
+    "ema": Option("decay of averaged variables, which are evaluated; default: no averages", optional(share), float),
+    "validation": Option(
+        "share of the training images set aside; default: 0.1 for plateau and --early-stop", optional(share), float
+    ),
+    "class_weights": Option("none or balanced: weight losses against rare classes", choice(("none", "balanced"))),
+    "mixed_precision": Option("compute in bfloat16, with float32 parameters and sums", switch, bool),
+    "remat": Option("keep fewer activations and compute them twice: less memory, more time", switch, bool),
 }
 """By field of `train.Config`, all but `fields`."""

@@ -4,7 +4,9 @@ config.json        the configuration, and the facts about the data
 metrics.jsonl      one line an epoch, equal in all runs of this configuration on one machine
 timing.jsonl       one line an epoch: seconds, and images a second
 checkpoints/STEP/  training states
+best/STEP/         that of the lowest validation loss, with early stopping
 curves.png         learning curves
+predictions.png    predictions for test images, by tasks that have such a picture
 .lock              held while training
 """
 
@@ -29,6 +31,7 @@ from zoo import Preprocess
 
 METRICS = "metrics.jsonl"
 TIMING = "timing.jsonl"
+BEST = "best"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,10 +42,11 @@ class Run:
       path: the run directory.
       config: of the run.
       model: the module.
-      variables: its variables at the last intact checkpoint.
+      variables: its variables at the last intact checkpoint, or at the best with early stopping; the moving averages
+        where the run made some.
       preprocess: normalization of images in [0, 1].
       classes: the name of each class.
-      metrics: one dictionary an epoch, as in `metrics.jsonl`.
+      metrics: one dictionary an epoch, as in `metrics.jsonl`; with early stopping those after the best epoch, too.
       step: number of updates of the variables.
     """
 
@@ -77,7 +81,7 @@ def refuse_other_run(out: Path, config: Config) -> None:
         if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
             raise ValueError(f"--out {out} holds other files: give a new or empty directory")
         return
-    earlier = read_config(out)[0].to_json()
+    earlier = read_config(out)[0].resolve().to_json()
     asked = config.to_json()
     differing = [name for name in asked if _sorted(asked[name]) != _sorted(earlier[name])]
     if not differing:
@@ -189,16 +193,18 @@ def load(path: str | Path) -> Run:
     """
     path = Path(path)
     config, data = read_config(path)
-    restored = checkpoints.restore(path / "checkpoints", jax.eval_shape(functools.partial(initial_state, config, data)))
+    folder = path / ("checkpoints" if config.early_stop is None else BEST)
+    restored = checkpoints.restore(folder, jax.eval_shape(functools.partial(initial_state, config, data)))
     if restored is None:
         raise ValueError(f"{path} has no checkpoint yet: train for an epoch first")
+    rows = read_rows(path, METRICS)
     return Run(
         path=path,
         config=config,
         model=config.build(config.make_task(data).width),
-        variables=restored.variables,
+        variables=restored.evaluated,
         preprocess=data.preprocess,
         classes=data.classes,
-        metrics=read_rows(path, METRICS)[: int(restored.epoch)],
+        metrics=rows if config.early_stop is not None else rows[: int(restored.epoch)],
         step=int(restored.step),
     )

@@ -7,22 +7,28 @@ import jax.numpy as jnp
 import optax
 
 import zoo
-from train import optimizers
-from train.batches import number_of_batches
+from train import optimizers, schedules
+from train.accumulation import Windows
 from train.config import Config
 from train.datasets import Data
+from train.stopping import Stopping
 from train.tasks import Task
 
 
 class TrainState(NamedTuple):
     """Everything that changes during training; a checkpoint holds one.
 
+    Fields that are None are not in use, and not in a checkpoint.
+
     Attributes:
-      step: () int32, updates done.
+      step: () int32, batches done: updates, unless gradients are accumulated.
       epoch: () int32, epochs finished, their evaluation included.
       variables: of the model: `params`, and `batch_stats` where there are any.
-      opt_state: of the optimizer.
+      opt_state: of the optimizer, with the window of accumulated gradients.
       metrics: the task's, of the epoch in progress.
+      ema: moving averages of the variables.
+      plateau: of `schedules.plateau`.
+      stopping: of early stopping.
     """
 
     step: jax.Array
@@ -30,6 +36,14 @@ class TrainState(NamedTuple):
     variables: dict[str, Any]
     opt_state: optax.OptState
     metrics: Any
+    ema: dict[str, Any] | None = None
+    plateau: Any = None
+    stopping: Stopping | None = None
+
+    @property
+    def evaluated(self) -> dict[str, Any]:
+        """The variables to evaluate and to use: the averages where there are any."""
+        return self.variables if self.ema is None else self.ema
 
 
 def create(variables: dict[str, Any], optimizer: optax.GradientTransformation, task: Task) -> TrainState:
@@ -57,9 +71,15 @@ def next_epoch(state: TrainState, task: Task) -> TrainState:
 def make_optimizer(config: Config, images: int) -> optax.GradientTransformation:
     """The optimizer of a resolved configuration, for this number of training images."""
     assert config.learning_rate is not None
-    steps = config.epochs * number_of_batches(images, config.batch_size)
-    rate = optimizers.schedule(config.schedule, config.learning_rate, int(config.warmup * steps), steps)
-    return optimizers.OPTIMIZERS[config.optimizer].build(rate, config.weight_decay)
+    windows = Windows(images, config.batch_size, config.accumulate)
+    updates = config.epochs * windows.updates
+    rate = schedules.schedule(config.schedule, config.learning_rate, int(config.warmup * updates), updates)
+    kind = optimizers.OPTIMIZERS[config.optimizer]
+    settings = {name: getattr(config, name) for name in kind.settings}
+    optimizer = kind.build(rate, config.weight_decay, **settings)
+    if config.clip is not None:
+        optimizer = optax.chain(optax.clip_by_global_norm(config.clip), optimizer)
+    return windows.accumulate(optimizer)
 
 
 def initial_state(config: Config, data: Data, variables: dict[str, Any] | None = None) -> TrainState:
@@ -76,4 +96,9 @@ def initial_state(config: Config, data: Data, variables: dict[str, Any] | None =
     task = config.make_task(data)
     if variables is None:
         variables = zoo.init(config.build(task.width), jax.random.key(config.seed), data.image_shape)
-    return create(variables, make_optimizer(config, data.images), task)
+    state = create(variables, make_optimizer(config, data.images), task)
+    return state._replace(
+        ema=None if config.ema is None else jax.tree.map(jnp.copy, state.variables),
+        plateau=schedules.plateau(config.patience).init(variables) if config.schedule == "plateau" else None,
+        stopping=None if config.early_stop is None else Stopping.start(),
+    )

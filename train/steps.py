@@ -1,5 +1,6 @@
 """The two compiled functions of training: a step of descent, and the evaluation of a batch."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from train import averaging, rematerialization
+from train.accumulation import Windows
 from train.augment import Augmentation
 from train.batches import Batch
 from train.state import TrainState
@@ -37,6 +40,10 @@ def make_train_step(
     task: Task,
     augment: Augmentation,
     key: jax.Array,
+    *,
+    windows: Windows | None = None,
+    decay: float = 0.0,
+    remat: bool = False,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Report]]:
     """The step of training, to be compiled once.
 
@@ -48,8 +55,11 @@ def make_train_step(
       preprocess: normalization of images in [0, 1].
       optimizer: moves the parameters.
       task: gives each example's loss, and the metrics.
-      augment: random changes of images in [0, 1].
+      augment: random changes of a batch whose images are in [0, 1].
       key: of the whole run.
+      windows: of accumulated gradients, whose optimizer comes from `Windows.accumulate`; None: every batch updates.
+      decay: of the moving averages in a state that has them.
+      remat: compute activations again in the backward pass.
 
     Returns:
       A jitted function of the state, whose memory it takes over, and a batch.
@@ -57,33 +67,57 @@ def make_train_step(
 
     def objective(params, state, batch):
         augment_key, dropout_key = jax.random.split(jax.random.fold_in(key, state.step))
-        outputs, updates = model.apply(
-            {**state.variables, "params": params},
-            preprocess(augment(augment_key, batch.images)),
-            train=True,
-            rngs={"dropout": dropout_key},
-            mutable=["batch_stats", "aux_logits"],
-        )
+        batch = augment(augment_key, batch)
+        with rematerialization.of_blocks() if remat else contextlib.nullcontext():
+            outputs, updates = model.apply(
+                {**state.variables, "params": params},
+                preprocess(batch.images),
+                train=True,
+                rngs={"dropout": dropout_key},
+                mutable=["batch_stats", "aux_logits"],
+            )
 
         def mean(outputs):
             losses = task.loss(outputs, batch.targets)
+            if batch.other is not None:
+                losses = batch.share * losses + (1 - batch.share) * task.loss(outputs, batch.other)
             return jnp.sum(losses * batch.weights) / jnp.sum(batch.weights)
 
         auxiliary = jax.tree.leaves(updates.get("aux_logits", {}))
-        return mean(outputs) + AUX_WEIGHT * sum(map(mean, auxiliary)), (outputs, updates)
+        return mean(outputs) + AUX_WEIGHT * sum(map(mean, auxiliary)), (outputs, updates, batch)
+
+    accumulated = windows if windows and windows.length > 1 else None
+
+    def follow(state, variables):
+        """The averages after this step: they move with every update."""
+        if not accumulated:
+            return averaging.average(state.ema, variables, decay, state.step)
+        moved = averaging.average(state.ema, variables, decay, accumulated.updates_before(state.step))
+        return jax.tree.map(lambda new, old: jnp.where(accumulated.ends(state.step), new, old), moved, state.ema)
 
     @functools.partial(jax.jit, donate_argnums=0)
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Report]:
         params = state.variables["params"]
-        (value, (outputs, updates)), gradients = jax.value_and_grad(objective, has_aux=True)(params, state, batch)
+        (value, (outputs, updates, augmented)), gradients = jax.value_and_grad(objective, has_aux=True)(
+            params, state, batch
+        )
         # Where a user forbids promotion, optax's counts still meet its floats.
         with jax.numpy_dtype_promotion("standard"):
+            if accumulated:
+                factor = accumulated.share(state.step, batch.weights)
+                gradients = jax.tree.map(lambda gradient: gradient * factor.astype(gradient.dtype), gradients)
             moves, opt_state = optimizer.update(gradients, state.opt_state, params)
+            if state.plateau is not None:
+                moves = jax.tree.map(lambda move: move * state.plateau.scale.astype(move.dtype), moves)
         moved = {"params": optax.apply_updates(params, moves)}
         variables = {kind: (updates | moved).get(kind, old) for kind, old in state.variables.items()}
-        total = task.update(state.metrics, outputs, batch.targets, batch.weights)
+        total = task.update(state.metrics, outputs, augmented.targets, augmented.weights)
         report = Report(value, task.running(total))
-        return TrainState(state.step + 1, state.epoch, variables, opt_state, total), report
+        ema = None if state.ema is None else follow(state, variables)
+        moved_state = state._replace(
+            step=state.step + 1, variables=variables, opt_state=opt_state, metrics=total, ema=ema
+        )
+        return moved_state, report
 
     return train_step
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from train.batches import batches, number_of_batches, order
+from train.batches import batches, grouped_order, number_of_batches, order
 from train.datasets import Split
 
 SPLIT = Split(np.linspace(0, 1, 10, dtype=np.float32).reshape(10, 1, 1, 1), np.arange(10, dtype=np.int32))
@@ -42,3 +42,17 @@ def test_an_epoch_goes_on_where_it_stopped():
     for one, other in zip(whole[2:], rest, strict=True):
         for left, right in zip(one, other, strict=True):
             np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize(("batch_size", "labels", "each"), [(16, 10, {4}), (16, 3, {5, 6}), (8, 2, {4}), (10, 10, {5})])
+def test_grouped_batches_hold_several_images_of_a_few_labels(batch_size, labels, each):
+    of = np.append(np.arange(61) % labels, 99)  # 99 has a single image, no pair
+    visits = grouped_order(of, batch_size, per_label=4, seed=0, epoch=2)
+    assert len(visits) == number_of_batches(62, batch_size) * batch_size
+    for part in visits.reshape(-1, batch_size):
+        names, counts = np.unique(of[part], return_counts=True)
+        assert set(counts) <= each
+        assert 99 not in names
+        assert len(set(part)) == batch_size
+    np.testing.assert_array_equal(visits, grouped_order(of, batch_size, 4, 0, 2))
+    assert (visits != grouped_order(of, batch_size, 4, 0, 3)).any()

@@ -33,6 +33,7 @@ class Source(NamedTuple):
 SOURCES = {
     "digits": Source("train.datasets.digits", "digits", largest_default_size=64),
     "scenes": Source("train.datasets.scenes", "scenes[:WATERMARK]", "watermark", True, largest_default_size=64),
+    "faces": Source("train.datasets.faces", "faces", largest_default_size=64),
     "folder": Source("train.datasets.folder", "folder:PATH", "path", options=("keep_proportions",)),
     "tfds": Source("train.datasets.tfds", "tfds:NAME", "name", options=("keep_proportions", "data_dir")),
 }
@@ -45,10 +46,10 @@ def load(name: str, size: int, seed: int = 0, keep_proportions: bool = False, da
     """Load a data set with images of one size.
 
     Args:
-      name: `digits`, `scenes` (`scenes:class` and `scenes:shuffled` with a watermark), `folder:PATH` (one
+      name: `digits`, `scenes` (`scenes:class` and `scenes:shuffled` with a watermark), `faces`, `folder:PATH` (one
         sub-folder a class, or `train/` and `test/` or `val/` folders of those) or `tfds:NAME`.
       size: height and width in pixels.
-      seed: draws the split of a folder, or the scenes. The split of the digits is fixed.
+      seed: draws the split of a folder, or the scenes or faces. The split of the digits is fixed.
       keep_proportions: for pictures of any size: resize and crop the centre, instead of squeezing.
       data_dir: for `tfds:NAME`: the folder of prepared sets.
 

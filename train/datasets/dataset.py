@@ -46,6 +46,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
+    def rows(self, rows: np.ndarray) -> "Split":
+        """Some of the images, by index or by a mask of length N."""
+        labels = self.labels[rows] if len(self.labels) else self.labels
+        return Split(self.images[rows], labels, {name: values[rows] for name, values in self.extra.items()})
+
     def target(self, name: str) -> np.ndarray:
         """The targets of a task: `labels`, or an entry of `extra`.
 
@@ -72,6 +77,7 @@ class Dataset:
       test: the images that a model is evaluated on.
       classes: the name of each class, in the order of the labels; () for images without labels.
       note: a remark on where the splits come from, shown at the start of a run.
+      validation: images to choose a rate or an epoch by, which are neither trained nor tested on; None: there are none.
 
     Raises:
       ValueError: labels without a class, a single class, or splits whose images differ in shape.
@@ -82,16 +88,18 @@ class Dataset:
     test: Split
     classes: tuple[str, ...] = ()
     note: str = ""
+    validation: Split | None = None
 
     def __post_init__(self):
         if len(self.classes) == 1:
             raise ValueError(f"{self.name} has 1 class: at least 2 are needed to tell apart")
-        if self.train.images.shape[1:] != self.test.images.shape[1:]:
-            raise ValueError(
-                f"{self.name}: training images of shape {self.train.images.shape[1:]}, "
-                f"but test images of {self.test.images.shape[1:]}"
-            )
-        for split in (self.train, self.test):
+        for name, split in self.splits.items():
+            if self.train.images.shape[1:] != split.images.shape[1:]:
+                raise ValueError(
+                    f"{self.name}: training images of shape {self.train.images.shape[1:]}, "
+                    f"but {name} images of {split.images.shape[1:]}"
+                )
+        for split in self.splits.values():
             if not (len(split.labels) or self.classes):
                 continue
             if not len(split.labels):
@@ -99,6 +107,41 @@ class Dataset:
             low, high = int(split.labels.min()), int(split.labels.max())
             if low < 0 or high >= len(self.classes):
                 raise ValueError(f"{self.name}: labels from {low} to {high} for {len(self.classes)} classes")
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """`train`, `test`, and `validation` where there is one."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in splits.items() if split is not None}
+
+    def with_validation(self, share: float, seed: int) -> "Dataset":
+        """The same data with images to validate on: its own, or a share of every class of the training images.
+
+        Args:
+          share: of the training images, in [0, 1); 0: without validation.
+          seed: draws them.
+
+        Returns:
+          A `Dataset`; of a class with too few images for its share, one goes, and a class of one image stays whole.
+
+        Example:
+          >>> split = Split(np.zeros((20, 8, 8, 1), np.float32), np.arange(20, dtype=np.int32) % 2)
+          >>> len(Dataset("toy", split, split, ("a", "b")).with_validation(0.1, seed=0).validation)
+          2
+        """
+        if not share:
+            return dataclasses.replace(self, validation=None)
+        if self.validation is not None:
+            return self
+        labels = self.train.labels if len(self.train.labels) else np.zeros(len(self.train), np.int32)
+        order = np.random.default_rng([seed, len(labels)]).permutation(len(labels))
+        aside = np.zeros(len(labels), bool)
+        for label in np.unique(labels):
+            rows = order[labels[order] == label]
+            aside[rows[: min(max(1, round(share * len(rows))), len(rows) - 1)]] = True
+        if not aside.any():
+            raise ValueError(f"validation={share}: {self.name} has no class of two training images to take one from")
+        return dataclasses.replace(self, train=self.train.rows(~aside), validation=self.train.rows(aside))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -112,7 +155,7 @@ class Dataset:
           target: the targets of a task, as in `Split.target`.
         """
         digest = hashlib.sha256(repr(self.classes).encode())
-        for split in (self.train, self.test):
+        for split in self.splits.values():
             targets = [] if target == "labels" else [split.target(target)]
             for values in (split.images, split.labels, *targets):
                 digest.update(repr(values.shape).encode())

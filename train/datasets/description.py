@@ -8,6 +8,9 @@ import numpy as np
 from train.datasets.dataset import Dataset
 from zoo import Preprocess
 
+VOID = 255
+"""Value of pixels in an integer mask that do not count, as in PASCAL VOC and Cityscapes."""
+
 
 class Data(NamedTuple):
     """The facts about a data set that a run keeps.
@@ -19,6 +22,8 @@ class Data(NamedTuple):
       preprocess: normalization by the training images.
       fingerprint: SHA-256 of all images and targets.
       target_shape: shape of one image's target; () for a label.
+      class_counts: training images of each class; () where there are no labels.
+      target_values: values of a target of booleans or integers, from 0 and without `VOID`; 0 for others.
     """
 
     classes: tuple[str, ...]
@@ -27,6 +32,8 @@ class Data(NamedTuple):
     preprocess: Preprocess
     fingerprint: str
     target_shape: tuple[int, ...] = ()
+    class_counts: tuple[int, ...] = ()
+    target_values: int = 0
 
     @classmethod
     def of(cls, dataset: Dataset, target: str = "labels") -> "Data":
@@ -40,7 +47,13 @@ class Data(NamedTuple):
         # A channel that never changes has nothing to scale.
         preprocess = Preprocess(tuple(mean.tolist()), tuple(np.where(std > 0, std, 1).tolist()))
         shape = dataset.train.target(target).shape[1:]
-        return cls(dataset.classes, dataset.image_shape, len(images), preprocess, dataset.fingerprint(target), shape)
+        labels = dataset.train.labels
+        counts = np.bincount(labels, minlength=len(dataset.classes)).tolist() if len(labels) else ()
+        values = 0 if target == "labels" else max(_values(split.target(target)) for split in dataset.splits.values())
+        fingerprint = dataset.fingerprint(target)
+        return cls(
+            dataset.classes, dataset.image_shape, len(images), preprocess, fingerprint, shape, tuple(counts), values
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -48,7 +61,7 @@ class Data(NamedTuple):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Data":
-        """The facts from what `to_json` returns; those without `target_shape` are about labels."""
+        """The facts from what `to_json` returns; those of earlier versions lack the last two."""
         preprocess = Preprocess(tuple(data["preprocess"]["mean"]), tuple(data["preprocess"]["std"]))
         return cls(
             tuple(data["classes"]),
@@ -57,4 +70,15 @@ class Data(NamedTuple):
             preprocess,
             data["fingerprint"],
             tuple(data.get("target_shape", ())),
+            tuple(data.get("class_counts", ())),
+            data.get("target_values", 0),
         )
+
+
+def _values(targets: np.ndarray) -> int:
+    """Number of values of booleans or integers from 0, without `VOID`; 0 for other targets."""
+    if targets.dtype == bool:
+        return 2
+    if not np.issubdtype(targets.dtype, np.integer) or not targets.size or targets.min() < 0:
+        return 0
+    return int(targets.max(initial=0, where=targets != VOID)) + 1

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 from train.datasets.description import Data
-from train.tasks.task import Column
+from train.tasks.task import Column, Defaults
 
 
 class Metrics(NamedTuple):
@@ -25,13 +25,14 @@ class Metrics(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Classification:
+class Classification(Defaults):
     """One of K classes for each image, from its logits.
 
     Attributes:
       width: K, the number of classes.
       label_smoothing: share of the label that is spread over all classes in the loss, in [0, 1). The metrics
         report the cross-entropy without it.
+      class_weights: (K,) factors of the loss of each class; None: 1. The metrics do without them, too.
 
     Example:
       >>> task = Classification(10)
@@ -41,6 +42,7 @@ class Classification:
 
     width: int
     label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] | None = None
 
     target: ClassVar[str] = "labels"
     columns: ClassVar[tuple[Column, ...]] = (
@@ -48,17 +50,32 @@ class Classification:
         Column("accuracy", "accuracy", ".2%"),
     )
     note: ClassVar[str] = "precision, recall and f1 are macro means"
+    mixes: ClassVar[bool] = True
 
     @classmethod
-    def create(cls, data: Data, label_smoothing: float = 0.0) -> "Classification":
+    def create(
+        cls, data: Data, label_smoothing: float = 0.0, loss: str | None = None, balanced: bool = False
+    ) -> "Classification":
         """Classification into the classes of a data set.
 
+        Args:
+          data: description of the data set.
+          label_smoothing: share of a label that is spread over all classes, in [0, 1).
+          balanced: weigh the loss of every class by N / (K n) for n of N training images, as scikit-learn does:
+            all classes count alike, and the mean weight is 1.
+
         Raises:
-          ValueError: a data set without classes.
+          ValueError: a data set without classes, or a class to balance without training images.
         """
+        del loss
         if len(data.classes) < 2:
             raise ValueError(f"task='classification': expected a data set with classes, this one has {data.classes}")
-        return cls(len(data.classes), label_smoothing)
+        if not balanced:
+            return cls(len(data.classes), label_smoothing)
+        if absent := [name for name, count in zip(data.classes, data.class_counts, strict=True) if not count]:
+            raise ValueError(f"class_weights='balanced': class {absent[0]!r} has no training images")
+        mean = sum(data.class_counts) / len(data.classes)
+        return cls(len(data.classes), label_smoothing, tuple(mean / count for count in data.class_counts))
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -66,11 +83,13 @@ class Classification:
         return (self.width,)
 
     def loss(self, outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        """Cross-entropy of each image against its smoothed label: (N,) float32."""
-        return cross_entropy(outputs, targets, self.label_smoothing)
+        """Cross-entropy of each image against its smoothed label, by the weight of its class: (N,) float32."""
+        losses = cross_entropy(outputs, targets, self.label_smoothing)
+        return losses if self.class_weights is None else losses * jnp.array(self.class_weights, jnp.float32)[targets]
 
-    def empty(self) -> Metrics:
+    def empty(self, examples: int = 0) -> Metrics:
         """Metrics of no images."""
+        del examples
         return Metrics(jnp.zeros((self.width, self.width), jnp.int32), jnp.zeros((), jnp.float32))
 
     def update(self, metrics: Metrics, outputs: jax.Array, targets: jax.Array, weights: jax.Array) -> Metrics:

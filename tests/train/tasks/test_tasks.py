@@ -1,4 +1,4 @@
-"""Another task than classification, defined here: the loop, checkpoints and resume know tasks, not classes."""
+"""All tasks, and one that is defined here: the loop, checkpoints and resume know tasks, not classes."""
 
 import dataclasses
 import functools
@@ -12,21 +12,32 @@ import pytest
 
 import train
 from train import console, tasks
-from train.datasets import Dataset, Split, scenes
-from train.tasks import Column
+from train.datasets import Dataset, Split, faces, scenes
+from train.tasks import Column, Defaults
+
+SMALL = {
+    "classification": {"model": "mlp", "fields": {"widths": (8,)}},
+    "segmentation": {"model": "unet", "fields": {"widths": (4,)}, "dataset": "scenes", "augment": ("shift",)},
+    "position": {"model": "coordinate_regressor", "fields": {"widths": (4, 4)}, "dataset": "scenes"},
+    "embedding": {"model": "mlp", "fields": {"widths": (8,)}, "dataset": "faces"},
+    "place": {"model": "mlp", "fields": {"widths": (8,)}, "dataset": "scenes"},
+}
+"""A small run of each task."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Position:
+class Place(Defaults):
     """Row and column of the object's centre, by squared errors."""
 
     width: int = 2
     target: ClassVar[str] = "centre"
     columns: ClassVar[tuple[Column, ...]] = (Column("error", "mean squared error", scale="log"),)
     note: ClassVar[str] = "in fractions of the side"
+    geometry: ClassVar[str] = "position"
+    mixes: ClassVar[bool] = True
 
     @classmethod
-    def create(cls, data, label_smoothing=0.0):
+    def create(cls, data, label_smoothing=0.0, loss=None):
         return cls(*data.target_shape)
 
     @property
@@ -36,7 +47,7 @@ class Position:
     def loss(self, outputs, targets):
         return jnp.sum((outputs - targets) ** 2, axis=-1)
 
-    def empty(self):
+    def empty(self, examples=0):
         return {"sum": jnp.zeros(()), "count": jnp.zeros(())}
 
     def update(self, metrics, outputs, targets, weights):
@@ -51,21 +62,33 @@ class Position:
 
 
 @pytest.fixture
-def position(monkeypatch, small):
-    """Makes a configuration of a run that learns positions on forty scenes."""
-    monkeypatch.setitem(tasks.TASKS, "position", Position)
+def small_task(monkeypatch, small):
+    """Makes a configuration of a short run of a task, on few images of 16×16 pixels."""
+    monkeypatch.setitem(tasks.TASKS, "place", Place)
     monkeypatch.setattr(scenes, "load", functools.partial(scenes.load, count=40, test_count=10))
-    changes = {"dataset": "scenes", "size": 18, "batch_size": 16, "task": "position"}
-    changes |= {"augment": (), "learning_rate": 1e-3}
-    return lambda out, **more: small(out, **changes | more)
+    sizes = {"identities": 6, "images": 6, "test_identities": 5}
+    monkeypatch.setattr(faces, "load", functools.partial(faces.load, **sizes))
+    shared = {"size": 16, "batch_size": 16, "augment": (), "optimizer": "adamw"}
+
+    def make(task, out, **more):
+        batch = {"batch_size": 512} if task == "classification" else {}
+        return small(out, **shared | batch | SMALL[task] | {"task": task} | more)
+
+    return make
 
 
-@pytest.mark.optimized
-def test_a_task_of_another_kind_trains_stops_and_resumes_bit_by_bit(position, same, tmp_path, monkeypatch, capsys):
-    summary = train.run(position(tmp_path / "whole"))
-    shown = capsys.readouterr().err
-    assert f"test error {summary.test['error']:.4f}" in shown
-    assert str(summary).splitlines()[-2] == "2 epochs, 6 steps; in fractions of the side"
+def test_every_task_has_a_small_run():
+    assert {*tasks.TASKS, "place"} == {*SMALL}
+
+
+@pytest.mark.parametrize("task", [name for name in SMALL if name != "classification"])
+def test_a_run_stops_and_resumes_bit_by_bit(task, small_task, same, tmp_path, monkeypatch, capsys):
+    """Classification does in tests/train/test_loop.py."""
+    summary = train.run(small_task(task, tmp_path / "whole"))
+    column, *_ = tasks.TASKS[task].columns
+    assert f"test {column.name} {summary.test[column.name]:{column.format}}" in capsys.readouterr().err
+    steps = summary.step
+    assert str(summary).splitlines()[-2] == f"2 epochs, {steps} steps; {tasks.TASKS[task].note}"
     moments = iter(range(4))
 
     def check(self):
@@ -75,25 +98,56 @@ def test_a_task_of_another_kind_trains_stops_and_resumes_bit_by_bit(position, sa
     with monkeypatch.context() as patch:
         patch.setattr(console.Interrupts, "check", check)
         with pytest.raises(train.Interrupted):
-            train.run(position(tmp_path / "stopped"), quiet=True)
-    assert train.run(position(tmp_path / "stopped"), quiet=True).test == summary.test
+            train.run(small_task(task, tmp_path / "stopped"), quiet=True)
+    assert train.run(small_task(task, tmp_path / "stopped"), quiet=True).test == summary.test
     whole, stopped = train.load(tmp_path / "whole"), train.load(tmp_path / "stopped")
     assert same(whole.variables, stopped.variables)
     assert whole.metrics == stopped.metrics
-    assert whole.model.num_classes == 2
-    split = whole.dataset.test
-    outputs = whole.model.apply(whole.variables, whole.preprocess(jnp.asarray(split.images)))
-    errors = ((np.asarray(outputs) - split.extra["centre"]) ** 2).sum(1)
-    assert float(errors.mean()) == pytest.approx(summary.test["error"], rel=1e-5)
     content = json.loads((tmp_path / "whole" / "config.json").read_text())
-    assert content["config"]["task"] == "position"
-    assert content["data"]["target_shape"] == [2]
+    assert content["config"]["task"] == task
+    assert (tmp_path / "whole" / "curves.png").is_file()
+    assert (tmp_path / "whole" / "predictions.png").is_file() == (task != "place")
+    _check_figures(whole, tasks.TASKS[task], summary.test)
 
 
-def test_targets_that_the_data_lack_are_refused_before_anything_is_written(position, tmp_path):
-    with pytest.raises(ValueError, match="no 'centre': they come with labels"):
-        train.run(position(tmp_path / "run", dataset="digits"), quiet=True)
+def _check_figures(run, kind, figures):
+    """The figures of the last epoch are those of all test images at once."""
+    split, data = run.dataset.test, train.datasets.Data.of(run.dataset, kind.target)
+    task = kind.create(data)
+    assert run.model.num_classes == task.width
+    outputs = run.model.apply(run.variables, run.preprocess(jnp.asarray(split.images)))
+    ones = jnp.ones(len(split))
+    total = task.update(task.empty(len(split)), outputs, jnp.asarray(split.target(kind.target)), ones)
+    again = task.summarize(total)
+    assert [*again] == [*figures]
+    # The embedding's loss is one of batches.
+    names = [name for name in again if not (name == "loss" and kind.images_per_label)]
+    assert {name: again[name] for name in names} == pytest.approx({name: figures[name] for name in names}, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "message"),
+    [
+        ("position", {"dataset": "digits"}, "no 'centre': they come with labels"),
+        ("segmentation", {"dataset": "digits"}, "no 'mask': they come with labels"),
+        ("segmentation", SMALL["place"], r"outputs of shape \(2,\) .* expects \(any, any, 2\)"),
+        ("position", SMALL["segmentation"], r"outputs of shape \(16, 16, 2\) .* expects \(2,\)"),
+        ("position", {"label_smoothing": 0.1}, "label_smoothing=0.1: task='position' has no labels"),
+        ("embedding", {"label_smoothing": 0.1}, "label_smoothing=0.1: task='embedding' compares labels"),
+    ],
+)
+def test_what_a_task_cannot_learn_is_refused_before_anything_is_written(task, changes, message, small_task, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        train.run(small_task(task, tmp_path / "run", **changes), quiet=True)
     assert not (tmp_path / "run").exists()
+
+
+def test_losses_are_chosen_where_a_task_has_several():
+    assert train.Config("mlp", task="embedding", loss="contrastive").loss == "contrastive"
+    with pytest.raises(ValueError, match="loss='tripled' is unknown, did you mean triplet"):
+        train.Config("mlp", task="embedding", loss="tripled")
+    with pytest.raises(ValueError, match="task='classification' has one loss; a choice has embedding .triplet or"):
+        train.Config("mlp", loss="triplet")
 
 
 def test_images_without_classes_are_data_too():
@@ -115,5 +169,5 @@ def test_images_without_classes_are_data_too():
 def test_tasks_that_do_not_exist_are_refused_by_name():
     with pytest.raises(ValueError, match="task='clasification'.*did you mean classification"):
         train.Config("mlp", task="clasification")
-    with pytest.raises(ValueError, match="task='segmentation' is unknown"):
-        train.Config("mlp", task="segmentation")
+    with pytest.raises(ValueError, match="task='detection' is unknown"):
+        train.Config("mlp", task="detection")
