@@ -249,7 +249,7 @@ class _Asker(NamedTuple):
         size = self.batch_size or len(rows)
         fill = np.minimum(np.arange(size), len(rows) - 1)
         outputs = self.function(np.concatenate(parts).astype(self.dtype)[fill])
-        margins = self.read(outputs, Goal(*(leaf[rows[fill]] for leaf in self.goal)))[: len(rows)]
+        margins = self.read(outputs, jax.tree.map(lambda leaf: leaf[rows[fill]], self.goal))[: len(rows)]
         wrong = np.flatnonzero(np.isnan(margins))
         if wrong.size:
             place = int(np.searchsorted(np.cumsum(counts), wrong[0], side="right"))
