@@ -13,13 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis.numerics import at_least_float32
+from convzoo.pytrees import register
 
 BISECTIONS = 40  # leave no more than rounding of a level in float32, unless it is tiny beside the highest
 
 
 @dataclasses.dataclass(frozen=True)
 class Threat:
-    """A ball of radius `eps` around an image in some norm; write another norm by filling in the four methods.
+    """A ball of radius `eps` around an image in some norm.
+
+    Write another norm by filling in the four methods below, as a frozen dataclass under `convzoo.pytrees.register`.
 
     Attributes:
       eps: the radius, for pixels in [0, 1]; not negative.
@@ -69,7 +72,7 @@ class Threat:
         return jnp.sum(gradient * self.ascend(gradient))
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclasses.dataclass(frozen=True)
 class Linf(Threat):
     """Every value of a pixel may change by at most `eps`.
@@ -97,7 +100,7 @@ class Linf(Threat):
         return jax.random.uniform(key, shape, dtype, -1, 1) * jnp.asarray(self.eps, dtype)
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclasses.dataclass(frozen=True)
 class L2(Threat):
     """The change may have a Euclidean length of at most `eps`.
@@ -140,7 +143,7 @@ class L2(Threat):
         return direction * share * jnp.asarray(self.eps, dtype)
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclasses.dataclass(frozen=True)
 class L1(Threat):
     """The absolute changes may add up to at most `eps`.

@@ -16,6 +16,7 @@ from jax.tree_util import Partial
 
 from analysis import checks, execution
 from convzoo.checks import integer
+from convzoo.pytrees import register
 
 
 class Denoiser(nn.Module):
@@ -45,7 +46,7 @@ class Denoiser(nn.Module):
         return images - nn.Conv(images.shape[-1], (3, 3), name="noise", kernel_init=nn.initializers.zeros)(x)
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclasses.dataclass(frozen=True)
 class DenoisingPrior:
     r"""Regularization by denoising, as a regularizer of `analysis.invert` and `analysis.maximize`.

@@ -13,6 +13,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from convzoo.pytrees import register
+
 
 def _check(weight: Any, name: str, exponent: Any, above: float) -> None:
     """Only the numbers that a user writes: inside JAX anything can stand in a leaf."""
@@ -22,7 +24,7 @@ def _check(weight: Any, name: str, exponent: Any, above: float) -> None:
         raise ValueError(f"{name}={exponent!r}: expected a finite exponent above {above:g}")
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclasses.dataclass(frozen=True)
 class TotalVariation:
     r"""Differences of neighbouring pixels, as a mean over pixels and channels.
@@ -60,7 +62,7 @@ class TotalVariation:
         return self.weight * lengths.mean((1, 2, 3))
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclasses.dataclass(frozen=True)
 class AlphaNorm:
     r"""Distance of pixels from mid-gray, as a mean over pixels and channels.

@@ -78,6 +78,8 @@ def test_a_radius_that_is_none(ball, eps):
 def test_a_threat_is_a_pytree_of_its_radius(ball):
     assert jax.tree.leaves(ball(0.25)) == [0.25]
     assert ball(0.25) == ball(0.25) != ball(0.5)
+    structures = [jax.tree.structure(other(0.25)) for other in ORDERS]
+    assert structures.count(jax.tree.structure(ball(0.5))) == 1, "norms share no compiled program"
     lengths = jax.vmap(lambda threat: threat.norm(threat.project(jnp.full(SHAPE, 9.0))))(ball(jnp.array([0.1, 0.2])))
     np.testing.assert_allclose(lengths, [0.1, 0.2], rtol=1e-4 if ball is L1 else 1e-6)
 
