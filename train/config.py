@@ -15,6 +15,7 @@ from train.datasets import Data, Dataset
 from train.optimizers import OPTIMIZERS
 from train.options import OPTIONS
 from train.tasks import TASKS, Classification, Task
+from train.transfer import Group, highest, of_model
 from zoo import catalog
 
 FINE_TUNING = 0.1
@@ -48,6 +49,9 @@ class Config:
       out: the run directory; None: `runs/MODEL`.
       from_: source of the first variables: a run directory, a file of `zoo.save`, or a file or URL of the
         model's PyTorch implementation; None: drawn from the seed.
+      transfer: learning rates by depth for a run with `from_`: a strategy of `train.transfer.STRATEGIES`, `cut:LAYER`
+        (frozen up to this stage, drawn anew behind it), or rules; None: one rate for all. What has the rate 0 is
+        frozen, with the statistics of its normalizations.
       fields: of the model, replacing the catalogue's; `num_classes` follows from the task and the data set.
       task: `classification`, `segmentation`, `position` or `embedding`.
       loss: of a task that has several: `triplet` or `contrastive` for the embedding; None: the first.
@@ -92,6 +96,7 @@ class Config:
     out: str | None = None
     from_: str | None = None
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    transfer: str | None = None
     task: str = "classification"
     loss: str | None = None
     keep_proportions: bool = False
@@ -114,6 +119,7 @@ class Config:
         self._check_fields()
         self._check_pairs()
         self._check_loss()
+        self._check_transfer()
         self.build(width=2)
         if isinstance(self.dataset, Dataset):
             self._check_arrays(self.dataset)
@@ -164,6 +170,18 @@ class Config:
         if "num_classes" in self.fields:
             raise ValueError("num_classes follows from the data set: leave it out")
 
+    def _check_transfer(self) -> None:
+        if self.transfer is None:
+            return
+        if self.from_ is None:
+            raise ValueError(f"transfer={self.transfer!r}: expected trained weights beside it, --from RUN or FILE")
+        rate = highest(self.transfer, self.learning_rate or 0.0)
+        if self.learning_rate not in (None, rate):
+            raise ValueError(
+                f"learning_rate={self.learning_rate!r}: the rates come from transfer={self.transfer!r}; leave it out, "
+                "or give rules such as 'stem:0,stage.*:1e-5,head:1e-2'"
+            )
+
     def _check_loss(self) -> None:
         losses = TASKS[self.task].losses
         if self.loss is not None and not losses:
@@ -175,6 +193,8 @@ class Config:
     def resolve(self) -> "Config":
         """The same run with every None replaced by the value that it stands for."""
         rate = OPTIMIZERS[self.optimizer].learning_rate * (FINE_TUNING if self.from_ else 1)
+        if self.transfer is not None:
+            rate = highest(self.transfer, OPTIMIZERS[self.optimizer].learning_rate)
         return dataclasses.replace(
             self,
             learning_rate=self.learning_rate or float(f"{rate:.6g}"),
@@ -217,6 +237,18 @@ class Config:
         if self.mixed_precision:
             fields = {"dtype": jnp.bfloat16} | fields
         return zoo.create(self.model, **fields, num_classes=width)
+
+    def groups(self, data: Data) -> dict[str, Group] | None:
+        """The learning rate of each parameter with `transfer`, by path; None: one for all.
+
+        Raises:
+          ValueError: rules that do not fit the model.
+        """
+        if self.transfer is None:
+            return None
+        assert self.learning_rate is not None
+        model = self.build(self.make_task(data).width)
+        return of_model(self.transfer, model, data.image_shape, self.learning_rate)
 
     def make_task(self, data: Data) -> Task:
         """The task, for these data.

@@ -6,7 +6,7 @@ import jax
 from flax.traverse_util import flatten_dict
 
 import zoo
-from train import run_directory
+from train import run_directory, transfer
 from train.config import Config
 from train.datasets import Data
 from zoo import Preprocess, Pretrained, surgery
@@ -18,7 +18,7 @@ def read(config: Config, data: Data) -> Pretrained:
     """The model of a configuration with the variables that its `from_` names, and the normalization they expect.
 
     Another number of classes gets a new head from the run's seed; other input channels share
-    the trained weights (`zoo.surgery.with_input_channels`).
+    the trained weights (`zoo.surgery.with_input_channels`). What a cut of `transfer` leaves off is drawn from the seed.
 
     Args:
       config: with `from_`: a run directory, a file of `zoo.save`, or a file or URL of the PyTorch implementation.
@@ -54,6 +54,9 @@ def read(config: Config, data: Data) -> Pretrained:
             f"such as {differing[0]}"
         )
     normalized = preprocess.mean != (0.0,) and len(preprocess.mean) in (1, channels)
+    groups = config.groups(data)
+    if groups and any(group.anew for group in groups.values()):
+        variables = transfer.redrawn(variables, zoo.init(target, key, data.image_shape), groups)
     return Pretrained(target, variables, Preprocess(preprocess.mean, preprocess.std) if normalized else data.preprocess)
 
 

@@ -1,6 +1,7 @@
 """The training loop: epochs of steps, each followed by an evaluation, a row of metrics and a checkpoint."""
 
 import collections
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from convzoo import plots
-from train import augment, batches, checkpoints, curves, divergence, initial, run_directory, schedules, steps
+from train import (
+    augment,
+    batches,
+    checkpoints,
+    curves,
+    divergence,
+    fine_tuning,
+    initial,
+    predictions,
+    run_directory,
+    schedules,
+    steps,
+    transfer,
+)
 from train.accumulation import Windows
 from train.config import Config
 from train.console import Interrupted, Interrupts, Progress
@@ -24,9 +38,6 @@ from train.tasks import TASKS, Task
 
 LAG = 2
 """Steps by which the host reads behind the device, so that neither waits for the other."""
-
-PREDICTIONS = "predictions.png"
-"""The task's picture of test images, in the run directory from the last epoch on."""
 
 CURVES_EVERY = 10.0
 """Seconds between two drawings of the curves while training."""
@@ -80,12 +91,14 @@ class Plan(NamedTuple):
       dataset: images and targets.
       data: the facts about them, with the normalization of this run.
       task: for these data.
+      watch: for warning signs of a transfer; None: all parameters learn at one rate.
     """
 
     config: Config
     dataset: Dataset
     data: Data
     task: Task
+    watch: transfer.Watch | None = None
 
     @property
     def model(self) -> nn.Module:
@@ -96,6 +109,11 @@ class Plan(NamedTuple):
     def out(self) -> Path:
         """The run directory."""
         return Path(str(self.config.out))
+
+    def still(self, epoch: int) -> frozenset[str] | None:
+        """The parameters that do not move in an epoch; None: without `transfer`."""
+        groups = self.config.groups(self.data)
+        return None if groups is None else transfer.frozen(groups, epoch, self.config.epochs)
 
 
 def run(config: Config, quiet: bool = False) -> Summary:
@@ -151,36 +169,44 @@ def run(config: Config, quiet: bool = False) -> Summary:
         run_directory.write_rows(out, METRICS, rows)
         run_directory.write_rows(out, TIMING, timing)
         progress.describe(dataset)
-        if config.from_ and own_rate is None:
+        watch = transfer.Watch(out, progress.say) if config.transfer else None
+        if groups := config.groups(data):
+            progress.say(f"transfer from {config.from_}: {transfer.describe(groups)}")
+        elif config.from_ and own_rate is None:
             progress.say(
                 f"fine-tuning from {config.from_}: learning rate {config.learning_rate:g}, "
                 f"a tenth of the default of {config.optimizer}"
             )
         progress.start(int(state.epoch), int(state.step))
-        _train(state, Plan(config, dataset, data, task), rows, interrupts.check, progress)
+        _train(state, Plan(config, dataset, data, task, watch), rows, interrupts.check, progress)
     return _summary(out, rows, config, task)
 
 
 def _train(
     state: TrainState, plan: Plan, rows: list[dict[str, Any]], check: Callable[[], None], progress: Progress
 ) -> None:
-    config, dataset, data, task = plan
+    config, dataset, data, task, watch = plan
     out, model = plan.out, plan.model
     # Parameters were drawn from the key itself.
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
-    optimizer = make_optimizer(config, data.images)
+    optimizer = make_optimizer(config, data)
     augmentation = augment.chain(config.augment, task.geometry, augment.Colours.of(dataset.train.images))
     windows = Windows(data.images, config.batch_size, config.accumulate)
-    train_step = steps.make_train_step(
-        model, data.preprocess, optimizer, task, augmentation, key,
+    make_step = functools.partial(
+        steps.make_train_step, model, data.preprocess, optimizer, task, augmentation, key,
         windows=windows, decay=config.ema or 0.0, remat=config.remat,
     )  # fmt: skip
+    # One program for all epochs in which the same parameters move.
+    train_step = functools.cache(lambda still: make_step(still=still))
     evaluation_step = steps.make_evaluation_step(model, data.preprocess, task)
+    if watch and not watch.begun:
+        total = _evaluate(state, evaluation_step, plan, dataset.validation or dataset.test, check)
+        watch.begin(task.summarize(total)[task.columns[0].name], transfer.describe(config.groups(data) or {}))
     drawn = time.monotonic()
     try:
         for epoch in range(int(state.epoch), config.epochs):
             progress.pace.start()
-            for moved in _descend(state, train_step, plan, progress):
+            for moved in _descend(state, train_step(plan.still(epoch)), plan, progress):
                 state = moved
                 check()
             totals = {
@@ -206,8 +232,10 @@ def _train(
                 title = plots.title(config.model, config.dataset_name)
                 curves.draw(rows, task.columns, title, counts).savefig(out / "curves.png")
                 drawn = time.monotonic()
+            if finished and watch:
+                fine_tuning.remember(config, state.evaluated, watch)
             if finished:
-                _draw_predictions(state, plan, totals["test"])
+                predictions.draw(out, model, state.evaluated, data.preprocess, task, dataset.test, totals["test"])
             if state.stopping is not None and not int(state.stopping.bad):
                 checkpoints.save(out / BEST, state, keep=1)
             checkpoints.save(out / "checkpoints", state)
@@ -222,6 +250,8 @@ def _train(
 
 def _heed(state: TrainState, row: dict[str, Any], plan: Plan, progress: Progress) -> TrainState:
     """The state in which plateau schedule and early stopping know of an epoch's validation loss."""
+    if plan.watch:
+        plan.watch.epoch(row["epoch"], row.get("validation", row["test"])[plan.task.columns[0].name])
     if "validation" not in row:
         return state
     config, loss = plan.config, row["validation"][plan.task.columns[0].name]
@@ -263,6 +293,8 @@ def _descend(
         objective = float(report.objective)
         if not math.isfinite(objective):
             raise _divergence(state, plan, step, objective)
+        if plan.watch and report.gradient_norm is not None:
+            plan.watch.gradient(step, float(report.gradient_norm))
         progress.step(epoch, images, {name: float(value) for name, value in report.figures.items()})
 
     for batch in batches.batches(split, visits, config.batch_size, done, plan.task.target):
@@ -300,18 +332,6 @@ def _evaluate(
     return total
 
 
-def _draw_predictions(state: TrainState, plan: Plan, total: Any) -> None:
-    """Write the task's picture of the first test images, if it has one."""
-    _, dataset, data, task = plan
-    images = dataset.test.images[: task.examples_drawn]
-    outputs = np.zeros(0)
-    if len(images):
-        outputs = np.asarray(jax.jit(plan.model.apply)(state.evaluated, data.preprocess(jnp.asarray(images))))
-    picture = task.draw(images, outputs, dataset.test.target(task.target)[: len(images)], total)
-    if picture is not None:
-        picture.savefig(plan.out / PREDICTIONS)
-
-
 def _divergence(state: TrainState, plan: Plan, step: int, value: float) -> FloatingPointError:
     kept = checkpoints.steps(plan.out / "checkpoints")
     where = f"the checkpoint of step {kept[-1]} is kept" if kept else "there is no checkpoint yet"
@@ -343,6 +363,8 @@ def _check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> Trai
 
     try:
         state, outputs = jax.eval_shape(begin)
+    except transfer.RuleError:
+        raise
     except Exception as error:  # The image's shape or a field is the cause of any error while a model is traced.
         reason = str(error).strip().split("\n")[0]
         fields = f" with {dict(config.fields)}" if config.fields else ""

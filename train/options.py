@@ -10,6 +10,7 @@ from train.augment import AUGMENTATIONS
 from train.optimizers import OPTIMIZERS
 from train.schedules import SCHEDULES
 from train.tasks import TASKS
+from train.transfer import STRATEGIES, rules
 from zoo import catalog
 
 Check = Callable[[str, Any], Any]
@@ -122,6 +123,10 @@ OPTIONS = {
     "seed": Option("of parameters, order, augmentation and dropout", integer(0), int),
     "out": Option("the run directory; default: runs/MODEL", optional(text)),
     "from_": Option("a run or a file of weights to start from; default: random weights", optional(text)),
+    "transfer": Option(
+        f"{', '.join(STRATEGIES)}, cut:LAYER, or rates as 'stem:0,stage.*:1e-5,head:1e-2'; with --from",
+        optional(rules.check),
+    ),
     "task": Option(f"targets, loss and metrics: {' or '.join(TASKS)}", choice(TASKS)),
     "loss": Option("of the embedding: triplet or contrastive; default: triplet", optional(text)),
     "keep_proportions": Option("resize pictures and crop their centre, instead of squeezing them", switch, bool),

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 
 import zoo
-from train import optimizers, schedules
+from train import optimizers, schedules, transfer
 from train.accumulation import Windows
 from train.config import Config
 from train.datasets import Data
@@ -68,15 +68,22 @@ def next_epoch(state: TrainState, task: Task) -> TrainState:
     return state._replace(epoch=state.epoch + 1, metrics=task.empty())
 
 
-def make_optimizer(config: Config, images: int) -> optax.GradientTransformation:
-    """The optimizer of a resolved configuration, for this number of training images."""
+def make_optimizer(config: Config, data: Data) -> optax.GradientTransformation:
+    """The optimizer of a resolved configuration, for these training images."""
     assert config.learning_rate is not None
-    windows = Windows(images, config.batch_size, config.accumulate)
-    updates = config.epochs * windows.updates
-    rate = schedules.schedule(config.schedule, config.learning_rate, int(config.warmup * updates), updates)
+    windows = Windows(data.images, config.batch_size, config.accumulate)
     kind = optimizers.OPTIMIZERS[config.optimizer]
     settings = {name: getattr(config, name) for name in kind.settings}
-    optimizer = kind.build(rate, config.weight_decay, **settings)
+
+    def build(peak: float, updates: int) -> optax.GradientTransformation:
+        rate = schedules.schedule(config.schedule, peak, int(config.warmup * updates), updates)
+        return kind.build(rate, config.weight_decay, **settings)
+
+    groups = config.groups(data)
+    if groups is None:
+        optimizer = build(config.learning_rate, config.epochs * windows.updates)
+    else:
+        optimizer = transfer.optimizer(groups, build, config.epochs, windows.updates)
     if config.clip is not None:
         optimizer = optax.chain(optax.clip_by_global_norm(config.clip), optimizer)
     return windows.accumulate(optimizer)
@@ -96,7 +103,7 @@ def initial_state(config: Config, data: Data, variables: dict[str, Any] | None =
     task = config.make_task(data)
     if variables is None:
         variables = zoo.init(config.build(task.width), jax.random.key(config.seed), data.image_shape)
-    state = create(variables, make_optimizer(config, data.images), task)
+    state = create(variables, make_optimizer(config, data), task)
     return state._replace(
         ema=None if config.ema is None else jax.tree.map(jnp.copy, state.variables),
         plateau=schedules.plateau(config.patience).init(variables) if config.schedule == "plateau" else None,

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from train import averaging, rematerialization
+from train import averaging, rematerialization, transfer
 from train.accumulation import Windows
 from train.augment import Augmentation
 from train.batches import Batch
@@ -27,10 +27,12 @@ class Report(NamedTuple):
     Attributes:
       objective: () float32, the value that was minimized on this batch.
       figures: the task's columns over the epoch so far, each () float32.
+      gradient_norm: () float32, of the gradient of all parameters that move; None: not asked for.
     """
 
     objective: jax.Array
     figures: dict[str, jax.Array]
+    gradient_norm: jax.Array | None = None
 
 
 def make_train_step(
@@ -44,6 +46,7 @@ def make_train_step(
     windows: Windows | None = None,
     decay: float = 0.0,
     remat: bool = False,
+    still: frozenset[str] | None = None,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Report]]:
     """The step of training, to be compiled once.
 
@@ -60,6 +63,8 @@ def make_train_step(
       windows: of accumulated gradients, whose optimizer comes from `Windows.accumulate`; None: every batch updates.
       decay: of the moving averages in a state that has them.
       remat: compute activations again in the backward pass.
+      still: paths of the parameters that stay as they are, with the statistics of their normalizations; None: all
+        move, and no gradient norm is reported.
 
     Returns:
       A jitted function of the state, whose memory it takes over, and a batch.
@@ -68,7 +73,11 @@ def make_train_step(
     def objective(params, state, batch):
         augment_key, dropout_key = jax.random.split(jax.random.fold_in(key, state.step))
         batch = augment(augment_key, batch)
-        with rematerialization.of_blocks() if remat else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            if remat:
+                stack.enter_context(rematerialization.of_blocks())
+            if still:
+                stack.enter_context(transfer.frozen_norms(still))
             outputs, updates = model.apply(
                 {**state.variables, "params": params},
                 preprocess(batch.images),
@@ -101,6 +110,9 @@ def make_train_step(
         (value, (outputs, updates, augmented)), gradients = jax.value_and_grad(objective, has_aux=True)(
             params, state, batch
         )
+        if still:
+            gradients = transfer.without(gradients, still)
+        norm = None if still is None else optax.tree.norm(gradients)
         # Where a user forbids promotion, optax's counts still meet its floats.
         with jax.numpy_dtype_promotion("standard"):
             if accumulated:
@@ -112,7 +124,7 @@ def make_train_step(
         moved = {"params": optax.apply_updates(params, moves)}
         variables = {kind: (updates | moved).get(kind, old) for kind, old in state.variables.items()}
         total = task.update(state.metrics, outputs, augmented.targets, augmented.weights)
-        report = Report(value, task.running(total))
+        report = Report(value, task.running(total), norm)
         ema = None if state.ema is None else follow(state, variables)
         moved_state = state._replace(
             step=state.step + 1, variables=variables, opt_state=opt_state, metrics=total, ema=ema
