@@ -74,12 +74,15 @@ def make_optimizer(config: Config, images: int) -> optax.GradientTransformation:
     windows = Windows(images, config.batch_size, config.accumulate)
     updates = config.epochs * windows.updates
     rate = schedules.schedule(config.schedule, config.learning_rate, int(config.warmup * updates), updates)
+    return windows.accumulate(build_optimizer(config, rate))
+
+
+def build_optimizer(config: Config, rate: optax.Schedule) -> optax.GradientTransformation:
+    """The configuration's optimizer of single updates, with this learning rate."""
     kind = optimizers.OPTIMIZERS[config.optimizer]
     settings = {name: getattr(config, name) for name in kind.settings}
     optimizer = kind.build(rate, config.weight_decay, **settings)
-    if config.clip is not None:
-        optimizer = optax.chain(optax.clip_by_global_norm(config.clip), optimizer)
-    return windows.accumulate(optimizer)
+    return optimizer if config.clip is None else optax.chain(optax.clip_by_global_norm(config.clip), optimizer)
 
 
 def initial_state(config: Config, data: Data, variables: dict[str, Any] | None = None) -> TrainState:
