@@ -1,62 +1,38 @@
-"""`python -m train MODEL`: train, or resume where the same command stopped."""
+"""`python -m train MODEL`: train, or resume where the same command stopped; or another command.
 
-import argparse
-import dataclasses
+MODEL            train a model of the zoo
+show DATASET     a contact sheet of augmented images
+range MODEL      a learning-rate range test, with its picture
+selftest MODEL   kill and resume a short run, and compare its bits with those of a run without a stop
+"""
+
 import signal
 import sys
 
 import zoo
 from convzoo import commands, programs
-from train import Config, Interrupted, model_fields, run
-from train.options import OPTIONS
+from train import Interrupted
+from train.commands import COMMANDS, DEFAULT
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The command line, made from the fields of `train.Config`."""
+def make_parser(name: str = "") -> commands.Parser:
+    """The command line of a command; without a name, that of training."""
+    command = COMMANDS.get(name, DEFAULT)
+    others = "" if name else f" Other commands: {', '.join(COMMANDS)}; each has a --help."
     parser = commands.Parser(
-        prog="python -m train",
-        description="Train a model of the zoo. The same command resumes where it was stopped.",
+        prog=f"python -m train {name}".rstrip(), description=f"{(command.__doc__ or '').splitlines()[0]}{others}"
     )
-    defaults = {field.name: field.default for field in dataclasses.fields(Config)}
-    for name, option in OPTIONS.items():
-        default = defaults[name]
-        if default is dataclasses.MISSING:
-            parser.add_argument(name, type=option.parse, help=option.help)
-            continue
-        flag = f"--{name.strip('_').replace('_', '-')}"
-        if default is False:
-            parser.add_argument(flag, dest=name, action="store_true", help=option.help)
-            continue
-        shown = ",".join(default) if isinstance(default, tuple) else default
-        parser.add_argument(
-            flag,
-            dest=name,
-            type=option.parse,
-            default=default,
-            help=option.help if default is None else f"{option.help} (default: {shown})",
-            metavar=name.strip("_").split("_")[-1].upper(),
-        )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a field of the model, such as act=gelu; repeatable",
-    )
+    command.add(parser)
     return parser
-
-
-def train(options: dict) -> None:
-    """Train as the parsed command line says, and print the summary."""
-    changes = dict(model_fields.parse(text) for text in options.pop("set"))
-    print(run(Config(**options, fields=changes)))
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    options = vars(make_parser().parse_args(arguments))
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    name = arguments[0] if arguments and arguments[0] in COMMANDS else ""
+    options = make_parser(name).parse_args(arguments[1:] if name else arguments)
     try:
-        return commands.answer(lambda: train(options))
+        return commands.answer(lambda: print(COMMANDS.get(name, DEFAULT).answer(options)))
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         return 128 + stop.signal

@@ -224,7 +224,8 @@ class Config:
         dataset = self.dataset
         if not isinstance(dataset, Dataset):
             assert self.size is not None
-            dataset = datasets.load(dataset, self.size, keep_proportions=self.keep_proportions, data_dir=self.data_dir)
+            options: dict[str, Any] = {"keep_proportions": self.keep_proportions, "data_dir": self.data_dir}
+            dataset = datasets.load(dataset, self.size, **options, validation=bool(self.validation))
         return dataset.with_validation(self.validation or 0.0, self.seed)
 
     def build(self, width: int) -> nn.Module:

@@ -116,7 +116,7 @@ class Plan(NamedTuple):
         return None if groups is None else transfer.frozen(groups, epoch, self.config.epochs)
 
 
-def run(config: Config, quiet: bool = False) -> Summary:
+def run(config: Config, quiet: bool = False, after_step: Callable[[int], None] | None = None) -> Summary:
     """Train a model, or resume where an earlier call with the same configuration stopped.
 
     Whatever stops the process, the same call resumes, and ends in the same parameters and the same
@@ -125,6 +125,7 @@ def run(config: Config, quiet: bool = False) -> Summary:
     Args:
       config: of the run.
       quiet: show nothing on stderr.
+      after_step: called with the number of batches done, after each; a signal that it raises stops the run.
 
     Returns:
       The figures of the last epoch.
@@ -135,7 +136,7 @@ def run(config: Config, quiet: bool = False) -> Summary:
       FloatingPointError: the loss is no longer finite; the last checkpoint before that stays.
       Interrupted: SIGINT or SIGTERM came; the state is saved.
     """
-    own_rate = config.learning_rate
+    own_rate, own_validation = config.learning_rate, config.validation
     config = config.resolve()
     out = Path(str(config.out))
     run_directory.refuse_other_run(out, config)
@@ -144,7 +145,7 @@ def run(config: Config, quiet: bool = False) -> Summary:
     task = config.make_task(data)
     for split in dataset.splits.values():
         task.check(split)
-    template = _check_fit(config, dataset, data, task)
+    template = check_fit(config, dataset, data, task)
     variables = None
     if checkpoints.steps(out / "checkpoints"):
         data = data._replace(preprocess=run_directory.read_config(out)[1].preprocess)
@@ -169,6 +170,10 @@ def run(config: Config, quiet: bool = False) -> Summary:
         run_directory.write_rows(out, METRICS, rows)
         run_directory.write_rows(out, TIMING, timing)
         progress.describe(dataset)
+        if own_validation is None and config.validation:
+            progress.say(
+                f"{len(dataset.splits['validation']):,} images are for validation; --validation chooses a share"
+            )
         watch = transfer.Watch(out, progress.say) if config.transfer else None
         if groups := config.groups(data):
             progress.say(f"transfer from {config.from_}: {transfer.describe(groups)}")
@@ -178,12 +183,17 @@ def run(config: Config, quiet: bool = False) -> Summary:
                 f"a tenth of the default of {config.optimizer}"
             )
         progress.start(int(state.epoch), int(state.step))
-        _train(state, Plan(config, dataset, data, task, watch), rows, interrupts.check, progress)
+        _train(state, Plan(config, dataset, data, task, watch), rows, interrupts.check, progress, after_step)
     return _summary(out, rows, config, task)
 
 
 def _train(
-    state: TrainState, plan: Plan, rows: list[dict[str, Any]], check: Callable[[], None], progress: Progress
+    state: TrainState,
+    plan: Plan,
+    rows: list[dict[str, Any]],
+    check: Callable[[], None],
+    progress: Progress,
+    after_step: Callable[[int], None] | None,
 ) -> None:
     config, dataset, data, task, watch = plan
     out, model = plan.out, plan.model
@@ -208,6 +218,8 @@ def _train(
             progress.pace.start()
             for moved in _descend(state, train_step(plan.still(epoch)), plan, progress):
                 state = moved
+                if after_step is not None:
+                    after_step(int(state.step))
                 check()
             totals = {
                 name: _evaluate(state, evaluation_step, plan, split, check)
@@ -256,8 +268,7 @@ def _heed(state: TrainState, row: dict[str, Any], plan: Plan, progress: Progress
         return state
     config, loss = plan.config, row["validation"][plan.task.columns[0].name]
     if state.plateau is not None:
-        cuts = schedules.plateau(config.patience)
-        plateau = cuts.update((), state.plateau, value=jnp.asarray(loss, jnp.float32))[1]
+        plateau = schedules.after_evaluation(state.plateau, config.patience, loss)
         if float(plateau.scale) < float(state.plateau.scale):
             rate = float(plateau.scale) * float(config.learning_rate or 0)
             progress.say(f"no lower validation loss for {config.patience} epochs: learning rate cut to {rate:g}")
@@ -348,12 +359,18 @@ def _require_finite(state: TrainState, plan: Plan, loss: float = 0.0) -> None:
         raise _divergence(state, plan, int(state.step), math.nan if math.isfinite(loss) else loss)
 
 
-def _check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> TrainState:
+def check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> TrainState:
     """The state's shapes, or a refusal of a model, a data set and a task that do not fit together."""
     if config.batch_size > len(dataset.train):
         raise ValueError(
             f"batch_size={config.batch_size} exceeds the {len(dataset.train)} training images of "
             f"{config.dataset_name}: give at most {len(dataset.train)}"
+        )
+    windows = Windows(data.images, config.batch_size, config.accumulate)
+    if config.accumulate > windows.batches:
+        raise ValueError(
+            f"accumulate={config.accumulate} exceeds the {windows.batches} batches of an epoch: give at most "
+            f"{windows.batches}, or a smaller --batch-size"
         )
     height, width, _ = data.image_shape
 

@@ -87,7 +87,7 @@ def lamb(schedule: optax.Schedule, weight_decay: float) -> optax.GradientTransfo
 
 
 def muon(schedule: optax.Schedule, weight_decay: float) -> optax.GradientTransformation:
-    """Momentum made orthogonal by Newton-Schulz iterations, for kernels; Adam for biases and scales.
+    """Momentum made orthogonal by Newton-Schulz iterations, for kernels; Adam with Nesterov momentum for the rest.
 
     A kernel (..., outputs) counts as a matrix of all its inputs by its outputs. Steps are scaled to the size of
     AdamW's (0.2 √max(inputs, outputs)), so that its learning rates fit. References: Jordan et al., 2024,

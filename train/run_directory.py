@@ -26,7 +26,7 @@ from convzoo import files
 from train import checkpoints
 from train.config import Config
 from train.datasets import Data, Dataset
-from train.state import initial_state
+from train.state import TrainState, initial_state
 from zoo import Preprocess
 
 METRICS = "metrics.jsonl"
@@ -179,6 +179,11 @@ def read_config(path: Path) -> tuple[Config, Data]:
     return Config.from_json(content["config"], out=str(path)), data
 
 
+def template(config: Config, data: Data) -> TrainState:
+    """The shapes and types of a run's state, without its numbers."""
+    return jax.eval_shape(functools.partial(initial_state, config, data))
+
+
 def load(path: str | Path) -> Run:
     """Open a run directory.
 
@@ -194,7 +199,7 @@ def load(path: str | Path) -> Run:
     path = Path(path)
     config, data = read_config(path)
     folder = path / ("checkpoints" if config.early_stop is None else BEST)
-    restored = checkpoints.restore(folder, jax.eval_shape(functools.partial(initial_state, config, data)))
+    restored = checkpoints.restore(folder, template(config, data))
     if restored is None:
         raise ValueError(f"{path} has no checkpoint yet: train for an epoch first")
     rows = read_rows(path, METRICS)

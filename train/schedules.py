@@ -1,7 +1,10 @@
 """Learning-rate schedules by name; all count updates of the parameters, and come after a warm-up."""
 
 from collections.abc import Callable
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import optax
 from optax import contrib
 
@@ -64,15 +67,26 @@ def plateau(patience: int) -> optax.GradientTransformationExtraArgs:
       patience: evaluations, at least 1.
 
     Returns:
-      A transformation to be fed `value=loss` once for every evaluation; its state's `scale` is the factor so far.
+      A transformation for `after_evaluation`; its state's `scale` is the factor of the rate so far.
 
     Example:
-      >>> import jax.numpy as jnp
-      >>> cuts = plateau(2)
-      >>> state = cuts.init(jnp.zeros(1))
+      >>> plateau(2).init({"kernel": jnp.zeros(1)}).scale.tolist()
+      1.0
+    """
+    return contrib.reduce_on_plateau(factor=CUT, patience=patience)
+
+
+def after_evaluation(state: Any, patience: int, loss: float) -> Any:
+    """The state of `plateau` after an evaluation; to be called once for each.
+
+    Example:
+      >>> state = plateau(2).init({"kernel": jnp.zeros(1)})
       >>> for loss in (1.0, 0.5, 0.6, 0.5):
-      ...     state = cuts.update((), state, value=loss)[1]
+      ...     state = after_evaluation(state, 2, loss)
       >>> round(float(state.scale), 3)
       0.1
     """
-    return contrib.reduce_on_plateau(factor=CUT, patience=patience)
+    # optax' counts meet its floats.
+    with jax.numpy_dtype_promotion("standard"):
+        _, new = plateau(patience).update((), state, value=jnp.asarray(loss, jnp.float32))
+    return jax.tree.map(lambda leaf, old: jnp.asarray(leaf, old.dtype), new, state)

@@ -72,21 +72,31 @@ def make_optimizer(config: Config, data: Data) -> optax.GradientTransformation:
     """The optimizer of a resolved configuration, for these training images."""
     assert config.learning_rate is not None
     windows = Windows(data.images, config.batch_size, config.accumulate)
-    kind = optimizers.OPTIMIZERS[config.optimizer]
-    settings = {name: getattr(config, name) for name in kind.settings}
 
     def build(peak: float, updates: int) -> optax.GradientTransformation:
-        rate = schedules.schedule(config.schedule, peak, int(config.warmup * updates), updates)
-        return kind.build(rate, config.weight_decay, **settings)
+        return _unclipped(config, schedules.schedule(config.schedule, peak, int(config.warmup * updates), updates))
 
     groups = config.groups(data)
     if groups is None:
         optimizer = build(config.learning_rate, config.epochs * windows.updates)
     else:
         optimizer = transfer.optimizer(groups, build, config.epochs, windows.updates)
-    if config.clip is not None:
-        optimizer = optax.chain(optax.clip_by_global_norm(config.clip), optimizer)
-    return windows.accumulate(optimizer)
+    return windows.accumulate(_clipped(config, optimizer))
+
+
+def build_optimizer(config: Config, rate: optax.Schedule) -> optax.GradientTransformation:
+    """The configuration's optimizer of single updates, with this learning rate."""
+    return _clipped(config, _unclipped(config, rate))
+
+
+def _unclipped(config: Config, rate: optax.Schedule) -> optax.GradientTransformation:
+    kind = optimizers.OPTIMIZERS[config.optimizer]
+    settings = {name: getattr(config, name) for name in kind.settings}
+    return kind.build(rate, config.weight_decay, **settings)
+
+
+def _clipped(config: Config, optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    return optimizer if config.clip is None else optax.chain(optax.clip_by_global_norm(config.clip), optimizer)
 
 
 def initial_state(config: Config, data: Data, variables: dict[str, Any] | None = None) -> TrainState:

@@ -5,6 +5,8 @@ import pytest
 
 from train import Config
 from train.__main__ import make_parser
+from train.commands import configuration
+from train.options import OPTIONS
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,28 @@ from train.__main__ import make_parser
         ({"keep_proportions": 1}, "keep_proportions=1: expected True or False"),
         ({"seed": -1}, "seed=-1"),
         ({"out": ""}, "out=''"),
+        ({"momentum": 1.0}, "momentum=1.0: expected a number of at least 0 and below 1"),
+        ({"momentum": 0.5, "optimizer": "adamw"}, "momentum=0.5: optimizer='adamw' has none, expected sgd and lars"),
+        ({"nesterov": True, "optimizer": "lamb"}, "nesterov=True: optimizer='lamb' has none"),
+        ({"nesterov": "yes"}, "nesterov='yes': expected True or False"),
+        ({"clip": 0.0}, "clip=0.0: expected a number above 0"),
+        ({"clip": -1}, "clip=-1"),
+        ({"accumulate": 0}, "accumulate=0: expected a positive integer"),
+        ({"accumulate": 1.5}, "accumulate=1.5"),
+        ({"patience": 0, "schedule": "plateau"}, "patience=0"),
+        ({"patience": 3}, "patience=3: schedule='cosine' has none, expected 'plateau'"),
+        ({"early_stop": 0}, "early_stop=0: expected a positive integer"),
+        ({"ema": 1.0}, "ema=1.0: expected a number of at least 0 and below 1"),
+        ({"ema": -0.1}, "ema=-0.1"),
+        ({"validation": 1.0}, "validation=1.0"),
+        ({"validation": 0.0, "early_stop": 3}, "validation=0.0: expected a share above 0 for early_stop"),
+        ({"validation": 0.0, "schedule": "plateau"}, "expected a share above 0 for schedule='plateau'"),
+        ({"class_weights": "balance"}, "did you mean balanced"),
+        ({"mixed_precision": 1}, "mixed_precision=1: expected True or False"),
+        ({"remat": None}, "remat=None: expected True or False"),
+        ({"schedule": "plato"}, "did you mean plateau"),
+        ({"optimizer": "lars2"}, "did you mean lars"),
+        ({"augment": ("mixup", "cutmx")}, "did you mean cutmix"),
         ({"fields": {"width": (8,)}}, "no field 'width', did you mean widths"),
         ({"fields": {"num_classes": 3}}, "follows from the data set"),
         ({"fields": {"act": lambda x: x}}, "act='gelu'"),
@@ -73,23 +97,26 @@ def test_json_brings_back_an_equal_configuration():
     assert again == config
     assert again.build(3) == config.build(3)
     with pytest.raises(ValueError, match="another version"):
-        Config.from_json(config.to_json() | {"momentum": 0.9}, out="here")
+        Config.from_json(config.to_json() | {"temperature": 0.9}, out="here")
 
 
 def test_the_command_line_has_every_field_with_its_default():
-    options = vars(make_parser().parse_args(["mlp"]))
-    assert options.pop("set") == []
-    assert Config(**options) == Config("mlp")
-    assert set(options) == {field.name for field in dataclasses.fields(Config)} - {"fields"}
+    assert set(OPTIONS) == {field.name for field in dataclasses.fields(Config)} - {"fields"}
+    assert read("mlp") == Config("mlp")
+    help = make_parser().format_help()
+    for name in set(OPTIONS) - {"model"}:
+        assert f"--{name.strip('_').replace('_', '-')}" in help
+
+
+def read(line):
+    return configuration.read(vars(make_parser().parse_args(line.split())))
 
 
 def test_the_command_line_reads_every_kind_of_field():
     arguments = (
         "mlp --epochs 3 --learning-rate 1e-2 --augment shift,flip --size 8 --seed 4 --out x --label-smoothing 0.1 "
-        "--keep-proportions --data-dir sets"
+        "--keep-proportions --data-dir sets --nesterov --clip 2 --ema 0.5 --early-stop 4 --validation 0.2"
     )
-    options = vars(make_parser().parse_args(arguments.split()))
-    del options["set"]
     expected = Config(
         "mlp",
         epochs=3,
@@ -101,6 +128,11 @@ def test_the_command_line_reads_every_kind_of_field():
         label_smoothing=0.1,
         keep_proportions=True,
         data_dir="sets",
+        nesterov=True,
+        clip=2.0,
+        ema=0.5,
+        early_stop=4,
+        validation=0.2,
     )
-    assert Config(**options) == expected
-    assert make_parser().parse_args(["mlp", "--augment", "none"]).augment == ()
+    assert read(arguments) == expected
+    assert read("mlp --augment none").augment == ()

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from train.schedules import SCHEDULES, plateau, schedule
+from train.schedules import SCHEDULES, after_evaluation, plateau, schedule
 
 
 def test_warm_up_then_cosine():
@@ -45,9 +45,8 @@ def test_steps_come_at_half_and_three_quarters_after_the_warm_up():
     ],
 )
 def test_a_plateau_cuts_after_patience_evaluations_without_a_lower_loss(losses, scale):
-    cuts = plateau(patience=2)
-    state = cuts.init(jnp.zeros(1))
-    update = jax.jit(lambda state, value: cuts.update((), state, value=value)[1])
+    state = plateau(patience=2).init(jnp.zeros(1))
     for loss in losses:
-        state = update(state, jnp.float32(loss))
+        state = after_evaluation(state, 2, loss)
+    assert not any(leaf.weak_type for leaf in state)
     assert float(state.scale) == pytest.approx(scale)

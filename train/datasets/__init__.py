@@ -34,15 +34,22 @@ SOURCES = {
     "digits": Source("train.datasets.digits", "digits", largest_default_size=64),
     "scenes": Source("train.datasets.scenes", "scenes[:WATERMARK]", "watermark", True, largest_default_size=64),
     "faces": Source("train.datasets.faces", "faces", largest_default_size=64),
-    "folder": Source("train.datasets.folder", "folder:PATH", "path", options=("keep_proportions",)),
-    "tfds": Source("train.datasets.tfds", "tfds:NAME", "name", options=("keep_proportions", "data_dir")),
+    "folder": Source("train.datasets.folder", "folder:PATH", "path", options=("keep_proportions", "validation")),
+    "tfds": Source("train.datasets.tfds", "tfds:NAME", "name", options=("keep_proportions", "data_dir", "validation")),
 }
 
 MEMORY = {"memory": Source("train.datasets.memory", "memory:NAME", "name")}
 """Recorded by runs on arrays; has nothing to load."""
 
 
-def load(name: str, size: int, seed: int = 0, keep_proportions: bool = False, data_dir: str | None = None) -> Dataset:
+def load(
+    name: str,
+    size: int,
+    seed: int = 0,
+    keep_proportions: bool = False,
+    data_dir: str | None = None,
+    validation: bool = False,
+) -> Dataset:
     """Load a data set with images of one size.
 
     Args:
@@ -52,6 +59,7 @@ def load(name: str, size: int, seed: int = 0, keep_proportions: bool = False, da
       seed: draws the split of a folder, or the scenes or faces. The split of the digits is fixed.
       keep_proportions: for pictures of any size: resize and crop the centre, instead of squeezing.
       data_dir: for `tfds:NAME`: the folder of prepared sets.
+      validation: read a source's own images for validation, where it has some beside those for testing.
 
     Returns:
       A `Dataset`.
@@ -71,6 +79,8 @@ def load(name: str, size: int, seed: int = 0, keep_proportions: bool = False, da
         if option not in source.options:
             forms = " and ".join(other.form for other in SOURCES.values() if option in other.options)
             raise ValueError(f"{option}={value!r}: dataset {name!r} has no such option, only {forms}")
+    if validation and "validation" in source.options:
+        options["validation"] = True
     if source.argument and argument:
         options[source.argument] = argument
     return importlib.import_module(source.module).load(size=size, seed=seed, **options)

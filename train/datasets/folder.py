@@ -16,7 +16,7 @@ FILE = "file"
 """Entry of `Split.extra` that holds the name of each image's file."""
 
 
-def load(path: str, size: int, seed: int = 0, keep_proportions: bool = False) -> Dataset:
+def load(path: str, size: int, seed: int = 0, keep_proportions: bool = False, validation: bool = False) -> Dataset:
     """Read a folder: every sub-folder with pictures in it, at any depth, is the class of its name.
 
     If the folder holds `train/` beside `test/`, `val/`, `valid/` or `validation/`, these hold the classes and are
@@ -28,6 +28,7 @@ def load(path: str, size: int, seed: int = 0, keep_proportions: bool = False) ->
       size: height and width in pixels of the result.
       seed: draws the fifth.
       keep_proportions: resize and crop the centre, instead of squeezing.
+      validation: read the next of the folders to test on, if there is one, as images for validation.
 
     Returns:
       A `Dataset` of colour images, or of gray ones where all are gray; `extra["file"]` holds their file names.
@@ -47,16 +48,20 @@ def load(path: str, size: int, seed: int = 0, keep_proportions: bool = False) ->
         dataset = stratified(name, train.images, train.labels, classes, TEST_SHARE, seed, train.extra)
         note = "a fifth of each class is for testing; folders train/ and test/ would be used as they are"
         return Dataset(name, dataset.train, dataset.test, classes, note)
-    test_files = _classes(root / tests[0], name)
-    if strangers := sorted(set(test_files) - set(files)):
-        raise ValueError(
-            f"{name}: {tests[0]}/ has a class {strangers[0]!r}, but {TRAIN}/ has only {', '.join(classes)}"
-        )
-    test = _read_all(test_files, classes, size, keep_proportions)
-    unused = f"; not used: {', '.join(f'{other}/' for other in tests[1:])}" if tests[1:] else ""
-    note = f"trained on {TRAIN}/, tested on {tests[0]}/{unused}"
-    channels = max(train.images.shape[3], test.images.shape[3])
-    return Dataset(name, _with_channels(train, channels), _with_channels(test, channels), classes, note)
+    used, unused = tests[: 2 if validation else 1], tests[2 if validation else 1 :]
+    splits = [train]
+    for split in used:
+        split_files = _classes(root / split, name)
+        if strangers := sorted(set(split_files) - set(files)):
+            raise ValueError(
+                f"{name}: {split}/ has a class {strangers[0]!r}, but {TRAIN}/ has only {', '.join(classes)}"
+            )
+        splits.append(_read_all(split_files, classes, size, keep_proportions))
+    channels = max(split.images.shape[3] for split in splits)
+    train, test, *others = (_with_channels(split, channels) for split in splits)
+    note = f"trained on {TRAIN}/, tested on {tests[0]}/" + "".join(f", validated on {other}/" for other in used[1:])
+    note += f"; not used: {', '.join(f'{other}/' for other in unused)}" if unused else ""
+    return Dataset(name, train, test, classes, note, others[0] if others else None)
 
 
 def _folders(root: Path) -> list[Path]:

@@ -18,7 +18,14 @@ TIMEOUT = 5.0
 """Seconds in which the host of a set must answer."""
 
 
-def load(name: str, size: int, seed: int = 0, data_dir: str | None = None, keep_proportions: bool = False) -> Dataset:
+def load(
+    name: str,
+    size: int,
+    seed: int = 0,
+    data_dir: str | None = None,
+    keep_proportions: bool = False,
+    validation: bool = False,
+) -> Dataset:
     """Read a set that has features `image` and `label`; it is downloaded and prepared if it is not yet.
 
     The test split is `test`, else `validation`, else a fifth of each class of `train`.
@@ -29,6 +36,7 @@ def load(name: str, size: int, seed: int = 0, data_dir: str | None = None, keep_
       seed: draws the test split if the set has none.
       data_dir: folder of prepared sets; None: the default of TensorFlow Datasets (`TFDS_DATA_DIR`).
       keep_proportions: resize and crop the centre, instead of squeezing.
+      validation: read the split `validation`, where there is one beside `test`.
 
     Returns:
       A `Dataset`.
@@ -53,9 +61,11 @@ def load(name: str, size: int, seed: int = 0, data_dir: str | None = None, keep_
         raise ValueError(f"tfds:{name} cannot be used: {str(error).splitlines()[0]}{hint}") from None
     classes = tuple(features["label"].names)
     train = _split(sources["train"], size, keep_proportions)
-    for test in TEST_SPLITS:
-        if test in sources:
-            return Dataset(f"tfds:{name}", train, _split(sources[test], size, keep_proportions), classes)
+    present: list[str | None] = [split for split in TEST_SPLITS if split in sources]
+    test, *others = present or [None]
+    if test:
+        aside = _split(sources[others[0]], size, keep_proportions) if validation and others else None
+        return Dataset(f"tfds:{name}", train, _split(sources[test], size, keep_proportions), classes, "", aside)
     return stratified(f"tfds:{name}", train.images, train.labels, classes, TEST_SHARE, seed)
 
 

@@ -17,21 +17,19 @@ def changed(names, seed=0, batch=BATCH, geometry="none"):
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_each_keeps_the_range_and_depends_on_the_key_alone(name):
+def test_each_keeps_the_range_and_depends_on_key_and_place_alone(name):
     augment = jax.jit(chain([name], "none", COLOURS))
-    first, again, other = (np.asarray(augment(jax.random.key(seed), BATCH).images) for seed in (0, 0, 1))
+    others = BATCH._replace(images=np.concatenate([IMAGES[:4], 1 - IMAGES[4:]]))
+    keys = [jax.random.key(seed) for seed in (0, 0, 1)]
+    first, again, other = (np.asarray(augment(key, BATCH).images) for key in keys)
     assert first.shape == IMAGES.shape
     assert first.dtype == np.float32
     assert 0 <= first.min() <= first.max() <= 1
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
     assert (first != IMAGES).any()
-
-
-@pytest.mark.parametrize("name", [name for name in AUGMENTATIONS if name not in ("shift", "flip", *MIXTURES)])
-def test_an_example_is_changed_alike_whoever_follows_it(name):
-    few = jax.tree.map(lambda values: values[:3], BATCH)
-    np.testing.assert_allclose(changed([name], batch=few).images, changed([name]).images[:3], atol=1e-6)
+    # An example changes in the same way whoever else is in the batch; a mixture depends on the next one.
+    np.testing.assert_array_equal(np.asarray(augment(keys[0], others).images)[:3], first[:3])
 
 
 def test_a_chain_applies_all_in_order_with_keys_of_their_own():
