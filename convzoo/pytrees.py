@@ -35,7 +35,7 @@ def register(cls: C) -> C:
         return [(jax.tree_util.GetAttrKey(name), getattr(value, name)) for name in names], None
 
     def unflatten(_, children: Any) -> Any:
-        value = object.__new__(cls)
+        value: Any = object.__new__(cls)
         for name, child in zip(names, children, strict=True):
             object.__setattr__(value, name, child)
         return value

@@ -4,8 +4,13 @@
 """
 
 from analysis.attacks.auto_projected_gradient import apgd
+from analysis.attacks.carlini import carlini_wagner
+from analysis.attacks.decoupled import ddn
+from analysis.attacks.deep_fool import deepfool
+from analysis.attacks.fast_boundary import fab
 from analysis.attacks.fast_gradient import fgsm
+from analysis.attacks.fast_minimum_norm import fmn
 from analysis.attacks.projected_gradient import pgd
 from analysis.attacks.threat import L1, L2, Linf, Threat
 
-__all__ = ["L1", "L2", "Linf", "Threat", "apgd", "fgsm", "pgd"]
+__all__ = ["L1", "L2", "Linf", "Threat", "apgd", "carlini_wagner", "ddn", "deepfool", "fab", "fgsm", "fmn", "pgd"]
