@@ -5,8 +5,13 @@
 
 from analysis.attacks.auto_projected_gradient import apgd
 from analysis.attacks.boundary import hop_skip_jump
+from analysis.attacks.carlini import carlini_wagner
+from analysis.attacks.decoupled import ddn
+from analysis.attacks.deep_fool import deepfool
 from analysis.attacks.differences import finite_differences
+from analysis.attacks.fast_boundary import fab
 from analysis.attacks.fast_gradient import fgsm
+from analysis.attacks.fast_minimum_norm import fmn
 from analysis.attacks.natural_evolution import nes
 from analysis.attacks.projected_gradient import pgd
 from analysis.attacks.queries import Queried
@@ -20,8 +25,13 @@ __all__ = [
     "Queried",
     "Threat",
     "apgd",
+    "carlini_wagner",
+    "ddn",
+    "deepfool",
+    "fab",
     "fgsm",
     "finite_differences",
+    "fmn",
     "hop_skip_jump",
     "nes",
     "pgd",

@@ -3,7 +3,6 @@
 References: Croce & Hein, 2020, arXiv:2003.01690; in the L1 ball: Croce & Hein, 2021, arXiv:2103.01208.
 """
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analysis import checks, execution
-from analysis.attacks.goal import Goal, check_threat, prepare_goal
+from analysis.attacks.goal import Goal, check_threat, likeliest, prepare_goal
 from analysis.attacks.losses import loss_for
 from analysis.attacks.search import Search, as_column, ascend, draw_start, evaluate, inward, project, slope
 from analysis.attacks.threat import L1, Threat
@@ -97,10 +96,10 @@ def apgd(
     def attack(images, goal, keys):
         images = jnp.asarray(images)
         search = Search.at(images)
-        likeliest = _likeliest(logits_fn, images, goal, rivals) if rivals else None
+        others = likeliest(logits_fn, images, goal, rivals) if rivals else None
         for start in range(restarts * max(rivals, 1)):
             search = search._replace(images=draw_start(images, keys, start, threat))
-            towards = _towards(goal, likeliest, start // restarts) if rivals else goal
+            towards = _towards(goal, others, start // restarts) if rivals else goal
             ascent = Ascent.at(search, threat)
             ascent = execution.iterate(_step, ascent, steps, logits_fn, images, towards, threat, ascended, periods)
             search = evaluate(ascent.search, logits_fn, towards, ascended)
@@ -256,14 +255,6 @@ def _sparse_periods(steps: int) -> np.ndarray:
     return np.where((at > 0) & (at % period == 0), period, 0).astype(np.int32)
 
 
-@functools.partial(jax.jit, static_argnums=3)
-def _likeliest(logits_fn, images, goal, count):
-    """(count, N) the likeliest classes but the label."""
-    logits = logits_fn(images)
-    is_label = jax.nn.one_hot(goal.classes, logits.shape[1], dtype=bool)
-    return jax.lax.top_k(jnp.where(is_label, jnp.finfo(logits.dtype).min, logits), count)[1].T
-
-
 @jax.jit
-def _towards(goal: Goal, likeliest: jax.Array, rank: jax.Array | int) -> Goal:
-    return goal._replace(rivals=likeliest[rank])
+def _towards(goal: Goal, others: jax.Array, rank: jax.Array | int) -> Goal:
+    return goal._replace(rivals=others[rank])

@@ -1,5 +1,6 @@
 """Goals: the classes to leave or to reach, the loss that gradient attacks increase, and the test for success."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -100,6 +101,21 @@ def prepare_goal(
         return function, array, Goal(labels, jnp.asarray(np.ones(labels.shape, np.float32)), labels), classes
     targets = checks.as_labels(targets, classes, len(array), "targets")
     return function, array, Goal(targets, jnp.asarray(-np.ones(targets.shape, np.float32)), labels), classes
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def likeliest(logits_fn: Callable, images: jax.Array, goal: Goal, count: int) -> jax.Array:
+    """(count, N) the classes that a model thinks likeliest, but those of the goal, the likeliest first.
+
+    Example:
+      >>> logits_fn = jax.tree_util.Partial(lambda images: images[:, 0, 0])
+      >>> goal = Goal(jnp.array([0]), jnp.ones(1))
+      >>> likeliest(logits_fn, jnp.array([[[[3.0, 1.0, 2.0]]]]), goal, 2).tolist()
+      [[2], [1]]
+    """
+    logits = logits_fn(images)
+    is_class = jax.nn.one_hot(goal.classes, logits.shape[1], dtype=bool)
+    return jax.lax.top_k(jnp.where(is_class, jnp.finfo(logits.dtype).min, logits), count)[1].T
 
 
 def _with_some_key(function, images):

@@ -5,8 +5,13 @@ from typing import Literal, NamedTuple
 
 from analysis.attacks.auto_projected_gradient import apgd
 from analysis.attacks.boundary import hop_skip_jump
+from analysis.attacks.carlini import carlini_wagner
+from analysis.attacks.decoupled import ddn
+from analysis.attacks.deep_fool import deepfool
 from analysis.attacks.differences import finite_differences
+from analysis.attacks.fast_boundary import fab
 from analysis.attacks.fast_gradient import fgsm
+from analysis.attacks.fast_minimum_norm import fmn
 from analysis.attacks.natural_evolution import nes
 from analysis.attacks.projected_gradient import pgd
 from analysis.attacks.square_search import square
@@ -31,10 +36,15 @@ class Method(NamedTuple):
 
 METHODS: dict[str, Method] = {
     "apgd": Method(apgd, "Auto-PGD", "bounded", "gradients"),
+    "carlini_wagner": Method(carlini_wagner, "Carlini–Wagner", "minimal", "gradients"),
+    "ddn": Method(ddn, "DDN", "minimal", "gradients"),
+    "deepfool": Method(deepfool, "DeepFool", "minimal", "gradients"),
+    "fab": Method(fab, "FAB", "minimal", "gradients"),
     "fgsm": Method(fgsm, "FGSM", "bounded", "gradients"),
     "finite_differences": Method(finite_differences, "finite differences", "bounded", "scores"),
     "hop_skip_jump": Method(hop_skip_jump, "HopSkipJump", "minimal", "labels"),
     "nes": Method(nes, "NES", "bounded", "scores"),
+    "fmn": Method(fmn, "FMN", "minimal", "gradients"),
     "pgd": Method(pgd, "PGD", "bounded", "gradients"),
     "square": Method(square, "Square", "bounded", "scores"),
 }

@@ -101,7 +101,10 @@ def evaluate_with_gradient(
 def slope(
     images: jax.Array, logits_fn: Callable, goal: Goal, loss: Callable, draws: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The loss, the success and the gradient of the loss: (N,), (N,) and (N, H, W, C), from one forward pass."""
+    """The loss and success of each image, and the gradient of the loss, from one forward pass.
+
+    Arguments as those of `outcome`; returns (N,), (N,) and (N, H, W, C).
+    """
 
     def objective(images):
         losses, reached = outcome(images, logits_fn, goal, loss, draws)
