@@ -7,20 +7,25 @@ from analysis.attacks.boundary import hop_skip_jump
 from analysis.attacks.differences import finite_differences
 from analysis.attacks.fast_gradient import fgsm
 from analysis.attacks.natural_evolution import nes
+from analysis.attacks.patches import Patch, adversarial_patch
 from analysis.attacks.projected_gradient import pgd
 from analysis.attacks.queries import Queried
 from analysis.attacks.square_search import square
+from analysis.attacks.stickers import sticker
 from analysis.attacks.threat import L2, Linf, Threat
 
 __all__ = [
     "L2",
     "Linf",
+    "Patch",
     "Queried",
     "Threat",
+    "adversarial_patch",
     "fgsm",
     "finite_differences",
     "hop_skip_jump",
     "nes",
     "pgd",
     "square",
+    "sticker",
 ]

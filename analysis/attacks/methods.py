@@ -7,8 +7,10 @@ from analysis.attacks.boundary import hop_skip_jump
 from analysis.attacks.differences import finite_differences
 from analysis.attacks.fast_gradient import fgsm
 from analysis.attacks.natural_evolution import nes
+from analysis.attacks.patches import adversarial_patch
 from analysis.attacks.projected_gradient import pgd
 from analysis.attacks.square_search import square
+from analysis.attacks.stickers import sticker
 
 
 class Method(NamedTuple):
@@ -29,11 +31,13 @@ class Method(NamedTuple):
 
 
 METHODS: dict[str, Method] = {
+    "adversarial_patch": Method(adversarial_patch, "adversarial patch", "patch", "gradients"),
     "fgsm": Method(fgsm, "FGSM", "bounded", "gradients"),
     "finite_differences": Method(finite_differences, "finite differences", "bounded", "scores"),
     "hop_skip_jump": Method(hop_skip_jump, "HopSkipJump", "minimal", "labels"),
     "nes": Method(nes, "NES", "bounded", "scores"),
     "pgd": Method(pgd, "PGD", "bounded", "gradients"),
     "square": Method(square, "Square", "bounded", "scores"),
+    "sticker": Method(sticker, "sticker", "patch", "gradients"),
 }
 """By the name of the function."""

@@ -182,7 +182,7 @@ def _bump(side: int) -> np.ndarray:
     if side == 1:
         return np.ones((1, 1), np.float32)
     bump = np.concatenate([_pyramid(side // 2, side), -_pyramid(side - side // 2, side)])
-    return np.float32(bump / np.linalg.norm(bump))
+    return (bump / np.linalg.norm(bump)).astype(np.float32)
 
 
 def _pyramid(height: int, width: int) -> np.ndarray:
