@@ -13,17 +13,21 @@ from analysis.attacks.fast_boundary import fab
 from analysis.attacks.fast_gradient import fgsm
 from analysis.attacks.fast_minimum_norm import fmn
 from analysis.attacks.natural_evolution import nes
+from analysis.attacks.patches import Patch, adversarial_patch
 from analysis.attacks.projected_gradient import pgd
 from analysis.attacks.queries import Queried
 from analysis.attacks.square_search import square
+from analysis.attacks.stickers import sticker
 from analysis.attacks.threat import L1, L2, Linf, Threat
 
 __all__ = [
     "L1",
     "L2",
     "Linf",
+    "Patch",
     "Queried",
     "Threat",
+    "adversarial_patch",
     "apgd",
     "carlini_wagner",
     "ddn",
@@ -36,4 +40,5 @@ __all__ = [
     "nes",
     "pgd",
     "square",
+    "sticker",
 ]

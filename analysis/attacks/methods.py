@@ -13,8 +13,10 @@ from analysis.attacks.fast_boundary import fab
 from analysis.attacks.fast_gradient import fgsm
 from analysis.attacks.fast_minimum_norm import fmn
 from analysis.attacks.natural_evolution import nes
+from analysis.attacks.patches import adversarial_patch
 from analysis.attacks.projected_gradient import pgd
 from analysis.attacks.square_search import square
+from analysis.attacks.stickers import sticker
 
 
 class Method(NamedTuple):
@@ -40,6 +42,7 @@ METHODS: dict[str, Method] = {
     "ddn": Method(ddn, "DDN", "minimal", "gradients"),
     "deepfool": Method(deepfool, "DeepFool", "minimal", "gradients"),
     "fab": Method(fab, "FAB", "minimal", "gradients"),
+    "adversarial_patch": Method(adversarial_patch, "adversarial patch", "patch", "gradients"),
     "fgsm": Method(fgsm, "FGSM", "bounded", "gradients"),
     "finite_differences": Method(finite_differences, "finite differences", "bounded", "scores"),
     "hop_skip_jump": Method(hop_skip_jump, "HopSkipJump", "minimal", "labels"),
@@ -47,5 +50,6 @@ METHODS: dict[str, Method] = {
     "fmn": Method(fmn, "FMN", "minimal", "gradients"),
     "pgd": Method(pgd, "PGD", "bounded", "gradients"),
     "square": Method(square, "Square", "bounded", "scores"),
+    "sticker": Method(sticker, "sticker", "patch", "gradients"),
 }
 """By the name of the function."""

@@ -3,9 +3,10 @@
 Reference: Andriushchenko, Croce, Flammarion & Hein, 2019, arXiv:1912.00049.
 """
 
+import bisect
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +17,7 @@ from analysis.attacks.threat import L2, Linf, Threat
 from convzoo.checks import integer, number
 
 TINY = 1e-12
+BLOCK = 64
 
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """Steps of ten thousand after which the share of pixels in a square is halved."""
@@ -89,12 +91,14 @@ class Moves(NamedTuple):
 
     Attributes:
       start: (image, random, eps) → the first image to try.
-      step: (current, image, random, eps, side of the square) → the next.
+      step: (current, image, numbers in [0, 1), eps, side of the square) → the next.
+      numbers: how many numbers a step takes, for so many channels.
       side: the side of a square of so many pixels, before it is fitted to the image.
     """
 
     start: Callable[..., np.ndarray]
     step: Callable[..., np.ndarray]
+    numbers: Callable[[int], int]
     side: Callable[[float], int]
 
 
@@ -104,29 +108,37 @@ def _search(image, random, moves: Moves, eps: float, queries: int, share: float)
         return image
     best = moves.start(image, random, eps)
     margin = (yield best[None])[0]
-    height, width = image.shape[:2]
-    for number_of_step in range(queries - 2):
+    height, width, channels = image.shape
+    drawn = _numbers(random, moves.numbers(channels))
+    for step in range(queries - 2):
         if margin > 0:
             break
-        halvings = np.searchsorted(HALVINGS, number_of_step * 10_000 // queries)
+        halvings = bisect.bisect_left(HALVINGS, step * 10_000 // queries)
         side = min(moves.side(share / 2**halvings * height * width), height, width)
-        candidate = moves.step(best, image, random, eps, side)
+        candidate = moves.step(best, image, next(drawn), eps, side)
         result = (yield candidate[None])[0]
         if result > margin:
             best, margin = candidate, result
     return best if margin > clean else image
 
 
+def _numbers(random: np.random.Generator, count: int) -> Iterator[np.ndarray]:
+    """Rows of numbers in [0, 1); drawn by the block, because each call of a generator costs as much as a step."""
+    while True:
+        yield from random.random((BLOCK, count), np.float32)
+
+
 def _stripes(image, random, eps):
     """Vertical stripes, one pixel wide, at ±eps."""
-    return np.clip(image + eps * _signs(random, (1, *image.shape[1:]), image.dtype), 0, 1)
+    return (image + eps * _signs(random.random((1, *image.shape[1:]), np.float32))).clip(0, 1)
 
 
-def _flip_square(current, image, random, eps, side):
+def _flip_square(current, image, numbers, eps, side):
     """One square moved by ±2 eps in each channel, and brought back into the ball."""
-    place, result = _window(random, image.shape, side), current.copy()
-    moved = current[place] + 2 * eps * _signs(random, image.shape[2], image.dtype)
-    result[place] = np.clip(np.clip(moved, image[place] - eps, image[place] + eps), 0, 1)
+    place, result = _window(numbers[:2], image.shape, side), current.copy()
+    before = image[place]
+    moved = current[place] + 2 * eps * _signs(numbers[2:])
+    result[place] = moved.clip(before - eps, before + eps).clip(0, 1)
     return result
 
 
@@ -138,38 +150,38 @@ def _bumps(image, random, eps):
     first = (height - 5 * side) // 2 if height >= 5 else 0
     for top in range(first, height - side + 1, side):
         for left in range(first, width - side + 1, side):
-            delta[top : top + side, left : left + side] = _signed_bump(random, side, channels, image.dtype)
+            bump = _signed_bump(random.random(1 + channels, np.float32), side)
+            delta[top : top + side, left : left + side] = bump
     return _scaled(delta, image, eps)
 
 
-def _move_mass(current, image, random, eps, side):
+def _move_mass(current, image, numbers, eps, side):
     """The change of one square taken away, and its length added as a bump to another, channel by channel."""
     delta = current - image
-    channels = image.shape[2]
-    place, emptied = _window(random, image.shape, side), _window(random, image.shape, side)
+    place, emptied = (_window(two, image.shape, side) for two in (numbers[:2], numbers[2:4]))
     windows = np.zeros_like(delta)
     windows[place], windows[emptied] = delta[place], delta[emptied]
-    unused = max(eps**2 - float((delta**2).sum()), 0.0)
-    bump = _signed_bump(random, side, channels, image.dtype) + delta[place] / (_length(delta[place]) + TINY)
-    bump *= np.sqrt(unused / channels + _length(windows) ** 2) / (_length(bump) + TINY)
+    unused = max(eps**2 - float(np.vdot(delta, delta)), 0.0)
+    bump = _signed_bump(numbers[4:], side) + delta[place] / (np.sqrt(_squares(delta[place])) + TINY)
+    bump *= np.sqrt((unused / image.shape[2] + _squares(windows)) / (_squares(bump) + TINY))
     delta[emptied] = 0
     delta[place] = bump
     return _scaled(delta, image, eps)
 
 
-def _signed_bump(random, side, channels, dtype):
+def _signed_bump(numbers, side):
+    """(side, side, C) of length one in each channel, turned or not by the first number, signed by the others."""
     bump = _bump(side)
-    turned = bump.T if random.integers(2) else bump
-    return turned[..., None].astype(dtype) * _signs(random, channels, dtype)
+    return (bump.T if numbers[0] < 0.5 else bump)[..., None] * _signs(numbers[1:])
 
 
 @functools.cache
 def _bump(side: int) -> np.ndarray:
     """(side, side) of length one: a pyramid upwards beside one downwards."""
     if side == 1:
-        return np.ones((1, 1))
+        return np.ones((1, 1), np.float32)
     bump = np.concatenate([_pyramid(side // 2, side), -_pyramid(side - side // 2, side)])
-    return bump / np.linalg.norm(bump)
+    return (bump / np.linalg.norm(bump)).astype(np.float32)
 
 
 def _pyramid(height: int, width: int) -> np.ndarray:
@@ -184,25 +196,35 @@ def _pyramid(height: int, width: int) -> np.ndarray:
 
 def _scaled(delta, image, eps):
     """A change brought to length eps, and the image to [0, 1]."""
-    return np.clip(image + delta * (eps / max(float(np.linalg.norm(delta)), TINY)), 0, 1)
+    return (image + delta * (eps / max(math.sqrt(np.vdot(delta, delta)), TINY))).clip(0, 1)
 
 
-def _length(delta):
-    """The Euclidean length of each channel."""
-    return np.sqrt((delta**2).sum((0, 1)))
+def _squares(delta):
+    """The squared length of each channel: (C,)."""
+    return np.einsum("hwc,hwc->c", delta, delta)
 
 
-def _window(random, shape, side):
-    top, left = random.integers(0, (shape[0] - side + 1, shape[1] - side + 1))
+def _window(numbers, shape, side):
+    top, left = (int(share * (size - side + 1)) for share, size in zip(numbers.tolist(), shape, strict=False))
     return slice(top, top + side), slice(left, left + side)
 
 
-def _signs(random, shape, dtype):
-    return (2 * random.integers(0, 2, shape) - 1).astype(dtype)
+def _signs(numbers):
+    return np.copysign(np.float32(1), numbers - np.float32(0.5))
 
 
 MOVES: dict[type[Threat], Moves] = {
-    Linf: Moves(_stripes, _flip_square, lambda pixels: max(round(math.sqrt(pixels)), 1)),
-    L2: Moves(_bumps, _move_mass, lambda pixels: max(round(math.sqrt(pixels)), 3) // 2 * 2 + 1),
+    Linf: Moves(
+        _stripes,
+        _flip_square,
+        lambda channels: 2 + channels,
+        lambda pixels: max(round(math.sqrt(pixels)), 1),
+    ),
+    L2: Moves(
+        _bumps,
+        _move_mass,
+        lambda channels: 5 + channels,
+        lambda pixels: max(round(math.sqrt(pixels)), 3) // 2 * 2 + 1,
+    ),
 }
 """By the type of the threat."""

@@ -22,6 +22,9 @@ OF_FUNCTION = {
     "pgd": lambda *args, **kwargs: attacks.pgd(
         *args, threat=attacks.L2(0.5), steps=1, restarts=2, key=jax.random.key(3), **kwargs
     ),
+    "sticker": functools.partial(
+        attacks.sticker, mask=np.indices((6, 8)).sum(0) % 3 == 0, steps=2, key=jax.random.key(4)
+    ),
 }
 OF_MODEL = {
     "guided_backprop": analysis.guided_backprop,
