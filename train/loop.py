@@ -117,10 +117,7 @@ def run(config: Config, quiet: bool = False, after_step: Callable[[int], None] |
     config = config.resolve()
     out = Path(str(config.out))
     run_directory.refuse_other_run(out, config)
-    dataset = config.load_dataset()
-    data = Data.of(dataset, TASKS[config.task].target)
-    task = config.make_task(data)
-    template = check_fit(config, dataset, data, task)
+    (_, dataset, data, task), template = prepare(config)
     variables = None
     if checkpoints.steps(out / "checkpoints"):
         data = data._replace(preprocess=run_directory.read_config(out)[1].preprocess)
@@ -308,8 +305,23 @@ def _require_finite(state: TrainState, plan: Plan, loss: float = 0.0) -> None:
         raise _divergence(state, plan, int(state.step), math.nan if math.isfinite(loss) else loss)
 
 
-def check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> TrainState:
-    """The state's shapes, or a refusal of a model, a data set and a task that do not fit together."""
+def prepare(config: Config) -> tuple[Plan, TrainState]:
+    """The fixed parts of a run, and the shapes of its state; nothing is compiled or written.
+
+    Args:
+      config: resolved.
+
+    Raises:
+      ValueError: model, data set, task and options do not fit together.
+    """
+    dataset = config.load_dataset()
+    data = Data.of(dataset, TASKS[config.task].target)
+    plan = Plan(config, dataset, data, config.make_task(data))
+    return plan, _check_fit(plan)
+
+
+def _check_fit(plan: Plan) -> TrainState:
+    config, dataset, data, task = plan
     if config.batch_size > len(dataset.train):
         raise ValueError(
             f"batch_size={config.batch_size} exceeds the {len(dataset.train)} training images of "

@@ -38,6 +38,7 @@ def answer(options: argparse.Namespace) -> str:
       FloatingPointError: the resumed run ended in other bits.
     """
     config = short(configuration.read(vars(options)).resolve())
+    loop.prepare(config)
     with tempfile.TemporaryDirectory() as folder:
         whole, stopped = (dataclasses.replace(config, out=str(Path(folder) / name)) for name in ("whole", "stopped"))
         commands.say("training without a stop")
