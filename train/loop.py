@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from convzoo import plots
@@ -31,10 +29,11 @@ from train import (
 from train.accumulation import Windows
 from train.config import Config
 from train.console import Interrupted, Interrupts, Progress
-from train.datasets import Data, Dataset, Split
+from train.datasets import Split
+from train.plan import Plan, prepare
 from train.run_directory import BEST, METRICS, TIMING
 from train.state import TrainState, initial_state, make_optimizer, next_epoch
-from train.tasks import TASKS, Task
+from train.tasks import Task
 
 LAG = 2
 """Steps by which the host reads behind the device, so that neither waits for the other."""
@@ -83,39 +82,6 @@ class Summary(NamedTuple):
         )
 
 
-class Plan(NamedTuple):
-    """The fixed parts of a run.
-
-    Attributes:
-      config: resolved.
-      dataset: images and targets.
-      data: the facts about them, with the normalization of this run.
-      task: for these data.
-      watch: for warning signs of a transfer; None: all parameters learn at one rate.
-    """
-
-    config: Config
-    dataset: Dataset
-    data: Data
-    task: Task
-    watch: transfer.Watch | None = None
-
-    @property
-    def model(self) -> nn.Module:
-        """Without variables."""
-        return self.config.build(self.task.width)
-
-    @property
-    def out(self) -> Path:
-        """The run directory."""
-        return Path(str(self.config.out))
-
-    def still(self, epoch: int) -> frozenset[str] | None:
-        """The parameters that do not move in an epoch; None: without `transfer`."""
-        groups = self.config.groups(self.data)
-        return None if groups is None else transfer.frozen(groups, epoch, self.config.epochs)
-
-
 def run(config: Config, quiet: bool = False, after_step: Callable[[int], None] | None = None) -> Summary:
     """Train a model, or resume where an earlier call with the same configuration stopped.
 
@@ -140,12 +106,7 @@ def run(config: Config, quiet: bool = False, after_step: Callable[[int], None] |
     config = config.resolve()
     out = Path(str(config.out))
     run_directory.refuse_other_run(out, config)
-    dataset = config.load_dataset()
-    data = Data.of(dataset, TASKS[config.task].target)
-    task = config.make_task(data)
-    for split in dataset.splits.values():
-        task.check(split)
-    template = check_fit(config, dataset, data, task)
+    (_, dataset, data, task, _), template = prepare(config)
     variables = None
     if checkpoints.steps(out / "checkpoints"):
         data = data._replace(preprocess=run_directory.read_config(out)[1].preprocess)
@@ -357,50 +318,6 @@ def _require_finite(state: TrainState, plan: Plan, loss: float = 0.0) -> None:
     leaves = jax.tree.leaves(state.variables)
     if not math.isfinite(loss) or not all(bool(np.isfinite(leaf.astype(np.float32)).all()) for leaf in leaves):
         raise _divergence(state, plan, int(state.step), math.nan if math.isfinite(loss) else loss)
-
-
-def check_fit(config: Config, dataset: Dataset, data: Data, task: Task) -> TrainState:
-    """The state's shapes, or a refusal of a model, a data set and a task that do not fit together."""
-    if config.batch_size > len(dataset.train):
-        raise ValueError(
-            f"batch_size={config.batch_size} exceeds the {len(dataset.train)} training images of "
-            f"{config.dataset_name}: give at most {len(dataset.train)}"
-        )
-    windows = Windows(data.images, config.batch_size, config.accumulate)
-    if config.accumulate > windows.batches:
-        raise ValueError(
-            f"accumulate={config.accumulate} exceeds the {windows.batches} batches of an epoch: give at most "
-            f"{windows.batches}, or a smaller --batch-size"
-        )
-    height, width, _ = data.image_shape
-
-    def begin():
-        state = initial_state(config, data)
-        return state, config.build(task.width).apply(state.variables, jnp.zeros((1, *data.image_shape)))
-
-    try:
-        state, outputs = jax.eval_shape(begin)
-    except transfer.RuleError:
-        raise
-    except Exception as error:  # The image's shape or a field is the cause of any error while a model is traced.
-        reason = str(error).strip().split("\n")[0]
-        fields = f" with {dict(config.fields)}" if config.fields else ""
-        raise ValueError(
-            f"{config.model}{fields} cannot take images of {height}×{width} pixels: {reason}; "
-            f"`python -m zoo card {config.model}` says what it was designed for, --size changes the images"
-        ) from error
-    shapes = [tuple(leaf.shape[1:]) for leaf in jax.tree.leaves(outputs)]
-    if len(shapes) != 1 or not _fits(shapes[0], task.output_shape):
-        expected = str(task.output_shape).replace("None", "any")
-        raise ValueError(
-            f"{config.model} gives outputs of shape {', '.join(map(str, shapes))} for an image of {height}×{width} "
-            f"pixels: task={config.task!r} on {config.dataset_name} expects {expected}"
-        )
-    return state
-
-
-def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
-    return len(shape) == len(expected) and all(size in (None, one) for one, size in zip(shape, expected, strict=True))
 
 
 def _summary(out: Path, rows: list[dict[str, Any]], config: Config, task: Task) -> Summary:

@@ -63,7 +63,8 @@ def read(options: Mapping[str, Any]) -> Config:
     typed = {name: options[name] for name in OPTIONS if name in options}
     typed["fields"] = dict(model_fields.parse(text) for text in options["set"])
     stored = read_file(options["config"]) if options["config"] else {}
-    name = options["preset"] or stored.pop("preset", None)
+    named = stored.pop("preset", None)
+    name = options["preset"] or named
     preset: dict[str, Any] = {}
     if name is not None:
         checks.choice("preset", name, PRESETS)
@@ -93,6 +94,8 @@ def read_file(path: Path) -> dict[str, Any]:
             hint = checks.did_you_mean(name, [*OPTIONS, "fields", "preset"])
             raise ValueError(f"--config {path}: there is no setting {key!r}{hint}")
         values[name] = _as_typed(OPTIONS[name], value) if name in OPTIONS else value
+    if not isinstance(values.get("fields", {}), dict):
+        raise ValueError(f"--config {path}: fields={values['fields']!r}: expected a table [fields]")
     return values
 
 

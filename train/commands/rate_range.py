@@ -15,11 +15,10 @@ import jax
 import numpy as np
 
 from convzoo import checks, plots
-from train import augment, batches, loop, state, steps
+from train import augment, batches, plan, state, steps
 from train.commands import configuration
 from train.config import Config
-from train.datasets import Data, Split
-from train.tasks import TASKS
+from train.datasets import Split
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -100,10 +99,7 @@ def measure(config: Config, low: float, high: float, number: int) -> Range:
     """
     unused: dict[str, Any] = {"accumulate": 1, "ema": None, "early_stop": None, "patience": Config.patience}
     config = dataclasses.replace(config, schedule="constant", **unused).resolve()
-    dataset = config.load_dataset()
-    data = Data.of(dataset, TASKS[config.task].target)
-    task = config.make_task(data)
-    loop.check_fit(config, dataset, data, task)
+    (_, dataset, data, task, _), _ = plan.prepare(config)
     variables = state.initial_state(config, data).variables
     rates = np.geomspace(low, high, number)
     optimizer = state.build_optimizer(config, lambda step: low * (high / low) ** (step / (number - 1)))

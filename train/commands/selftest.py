@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from convzoo import commands, programs
-from train import batches, checkpoints, loop, run_directory
+from train import batches, checkpoints, loop, plan, run_directory
 from train.commands import configuration
 from train.config import Config
 from train.console import Interrupted
@@ -38,6 +38,7 @@ def answer(options: argparse.Namespace) -> str:
       FloatingPointError: the resumed run ended in other bits.
     """
     config = short(configuration.read(vars(options)).resolve())
+    plan.prepare(config)
     with tempfile.TemporaryDirectory() as folder:
         whole, stopped = (dataclasses.replace(config, out=str(Path(folder) / name)) for name in ("whole", "stopped"))
         commands.say("training without a stop")

@@ -46,7 +46,9 @@ def answer(options: argparse.Namespace) -> str:
     """Write the picture and return its path."""
     for name in ("dataset", "augment", "seed"):
         OPTIONS[name].check(name, getattr(options, name))
-    size = options.size or min(datasets.largest_default_size(options.dataset) or LARGEST, LARGEST)
+    size = options.size
+    if size is None:
+        size = min(datasets.largest_default_size(options.dataset) or LARGEST, LARGEST)
     checks.integer("size", size)
     dataset = datasets.load(options.dataset, size, data_dir=options.data_dir)
     kind, _, rest = options.dataset.partition(":")

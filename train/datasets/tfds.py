@@ -61,12 +61,11 @@ def load(
         raise ValueError(f"tfds:{name} cannot be used: {str(error).splitlines()[0]}{hint}") from None
     classes = tuple(features["label"].names)
     train = _split(sources["train"], size, keep_proportions)
-    present: list[str | None] = [split for split in TEST_SPLITS if split in sources]
-    test, *others = present or [None]
-    if test:
-        aside = _split(sources[others[0]], size, keep_proportions) if validation and others else None
-        return Dataset(f"tfds:{name}", train, _split(sources[test], size, keep_proportions), classes, "", aside)
-    return stratified(f"tfds:{name}", train.images, train.labels, classes, TEST_SHARE, seed)
+    tests = [split for split in TEST_SPLITS if split in sources]
+    if not tests:
+        return stratified(f"tfds:{name}", train.images, train.labels, classes, TEST_SHARE, seed)
+    test, *others = (_split(sources[split], size, keep_proportions) for split in tests[: 2 if validation else 1])
+    return Dataset(f"tfds:{name}", train, test, classes, validation=others[0] if others else None)
 
 
 def _announce_download(name: str, builder: Any) -> None:

@@ -28,7 +28,7 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
     config = read(f"--config {file} --epochs 7 --set act=gelu")
     expected = PRESETS["modern"] | {"weight_decay": 1.0, "epochs": 7, "augment": ("flip",), "from_": "earlier"}
     assert config == Config("mlp", **expected, fields={"widths": [8, 16], "act": "gelu"})
-    assert read(f"gap_net --config {file} --preset alexnet --set widths=(4,)").schedule == "plateau"
+    assert read(f"mlp --config {file} --preset alexnet --set widths=(4,)").schedule == "plateau"
     # A number of TOML is that of the flag: both make the same run.
     assert isinstance(config.weight_decay, float)
 
@@ -46,7 +46,7 @@ def test_every_preset_makes_a_configuration():
         ("epochs = 2.5", "epochs=2.5: expected a positive integer"),
         ('augment = "shft"', "did you mean shift"),
         ('preset = "moder"', "did you mean modern"),
-        ("fields = 3", "fields=3: expected"),
+        ("fields = 3", "fields=3: expected a table"),
         ("nesterov = 1", "nesterov=1: expected True or False"),
     ],
 )

@@ -1,0 +1,109 @@
+"""Plans: the fixed parts of a run, and the refusal of those that do not fit together."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from train import transfer
+from train.accumulation import Windows
+from train.config import Config
+from train.datasets import Data, Dataset
+from train.state import TrainState, initial_state
+from train.tasks import TASKS, Task
+
+
+class Plan(NamedTuple):
+    """The fixed parts of a run.
+
+    Attributes:
+      config: resolved.
+      dataset: images and targets.
+      data: the facts about them, with the normalization of this run.
+      task: for these data.
+      watch: for warning signs of a transfer; None: all parameters learn at one rate.
+    """
+
+    config: Config
+    dataset: Dataset
+    data: Data
+    task: Task
+    watch: transfer.Watch | None = None
+
+    @property
+    def model(self) -> nn.Module:
+        """Without variables."""
+        return self.config.build(self.task.width)
+
+    @property
+    def out(self) -> Path:
+        """The run directory."""
+        return Path(str(self.config.out))
+
+    def still(self, epoch: int) -> frozenset[str] | None:
+        """The parameters that do not move in an epoch; None: without `transfer`."""
+        groups = self.config.groups(self.data)
+        return None if groups is None else transfer.frozen(groups, epoch, self.config.epochs)
+
+
+def prepare(config: Config) -> tuple[Plan, TrainState]:
+    """The fixed parts of a run, and the shapes of its state; nothing is compiled or written.
+
+    Args:
+      config: resolved.
+
+    Raises:
+      ValueError: model, data set, task and options do not fit together.
+    """
+    dataset = config.load_dataset()
+    data = Data.of(dataset, TASKS[config.task].target)
+    plan = Plan(config, dataset, data, config.make_task(data))
+    return plan, _check_fit(plan)
+
+
+def _check_fit(plan: Plan) -> TrainState:
+    config, dataset, data, task, _ = plan
+    for split in dataset.splits.values():
+        task.check(split)
+    if config.batch_size > len(dataset.train):
+        raise ValueError(
+            f"batch_size={config.batch_size} exceeds the {len(dataset.train)} training images of "
+            f"{config.dataset_name}: give at most {len(dataset.train)}"
+        )
+    windows = Windows(data.images, config.batch_size, config.accumulate)
+    if config.accumulate > windows.batches:
+        raise ValueError(
+            f"accumulate={config.accumulate} exceeds the {windows.batches} batches of an epoch: give at most "
+            f"{windows.batches}, or a smaller --batch-size"
+        )
+    height, width, _ = data.image_shape
+
+    def begin():
+        state = initial_state(config, data)
+        return state, config.build(task.width).apply(state.variables, jnp.zeros((1, *data.image_shape)))
+
+    try:
+        state, outputs = jax.eval_shape(begin)
+    except transfer.RuleError:
+        raise
+    except Exception as error:  # The image's shape or a field is the cause of any error while a model is traced.
+        reason = str(error).strip().split("\n")[0]
+        fields = f" with {dict(config.fields)}" if config.fields else ""
+        raise ValueError(
+            f"{config.model}{fields} cannot take images of {height}×{width} pixels: {reason}; "
+            f"`python -m zoo card {config.model}` says what it was designed for, --size changes the images"
+        ) from error
+    shapes = [tuple(leaf.shape[1:]) for leaf in jax.tree.leaves(outputs)]
+    if len(shapes) != 1 or not _fits(shapes[0], task.output_shape):
+        expected = str(task.output_shape).replace("None", "any")
+        raise ValueError(
+            f"{config.model} gives outputs of shape {', '.join(map(str, shapes))} for an image of {height}×{width} "
+            f"pixels: task={config.task!r} on {config.dataset_name} expects {expected}"
+        )
+    return state
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(expected) and all(size in (None, one) for one, size in zip(shape, expected, strict=True))
