@@ -59,7 +59,7 @@ def _run(settings: Mapping[str, Any], lab: Lab, seeds: Sequence[int]) -> Result:
     errors = {CENTRE: {seed: _pixels(data.train.extra["centre"].mean(0) - truth) for seed in seeds}}
     for name, network in NETWORKS.items():
         shared: dict[str, Any] = {"size": SIDE, "task": "position", "augment": ()}
-        options = shared | {"fields": network.get("fields", {})} | settings
+        options = shared | {"fields": network.get("fields", {})} | {**settings}
         errors[name] = {}
         for seed in seeds:
             lab.log(f"{name}, seed {seed}")
