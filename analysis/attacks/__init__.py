@@ -4,6 +4,7 @@
 """
 
 from analysis.attacks.auto_projected_gradient import apgd
+from analysis.attacks.batch_dependence import depends_on_batch
 from analysis.attacks.boundary import hop_skip_jump
 from analysis.attacks.carlini import carlini_wagner
 from analysis.attacks.decoupled import ddn
@@ -19,6 +20,7 @@ from analysis.attacks.queries import Queried
 from analysis.attacks.square_search import square
 from analysis.attacks.stickers import sticker
 from analysis.attacks.threat import L1, L2, Linf, Threat
+from analysis.attacks.transfer import TransferMatrix, proxy, transfer_matrix
 
 __all__ = [
     "L1",
@@ -27,11 +29,13 @@ __all__ = [
     "Patch",
     "Queried",
     "Threat",
+    "TransferMatrix",
     "adversarial_patch",
     "apgd",
     "carlini_wagner",
     "ddn",
     "deepfool",
+    "depends_on_batch",
     "fab",
     "fgsm",
     "finite_differences",
@@ -39,6 +43,8 @@ __all__ = [
     "hop_skip_jump",
     "nes",
     "pgd",
+    "proxy",
     "square",
     "sticker",
+    "transfer_matrix",
 ]

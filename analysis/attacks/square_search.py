@@ -68,10 +68,10 @@ def square(
 
     Example:
       >>> from analysis.attacks import Linf
-      >>> linear = lambda images: images[:, 0, 0] @ np.array([[1.0, -1.0]], np.float32)
-      >>> made = square(linear, np.full((1, 2, 2, 1), 0.125, np.float32), [0], Linf(0.25), key=jax.random.key(0))
-      >>> linear(made.images).argmax(), made.queries.tolist()
-      (np.int64(0), [5000])
+      >>> linear = lambda images: (images.mean((1, 2)) - 0.5) @ np.array([[1.0, -1.0]], np.float32)
+      >>> made = square(linear, np.full((1, 4, 4, 1), 0.625, np.float32), [0], Linf(0.25), key=jax.random.key(0))
+      >>> linear(made.images).argmax(1).tolist(), made.queries.tolist()
+      ([1], [5])
     """
     integer("queries", queries)
     number("share", share, 0, 1, above=True)
