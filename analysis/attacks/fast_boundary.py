@@ -123,9 +123,11 @@ def _step(walk, logits_fn, images, goal, threat, rivals):
     margin, gradient, _, reached = nearest_boundary(walk.images, logits_fn, goal, rivals, threat)
     nearest = walk.nearest.update(walk.images, lengths(threat, walk.images - images), reached)
     along = jnp.sum((images - walk.images).astype(jnp.float32) * gradient.astype(jnp.float32), axis=(1, 2, 3))
+    # Both steps at once: from the iterates and from the images, to the same planes.
+    starts, planes = jnp.concatenate([walk.images, images]), jnp.concatenate([gradient, gradient])
+    gains = jnp.concatenate([-margin, -(margin + along)])
     step = jax.vmap(lambda image, gradient, gain: step_to_plane(image, gradient, gain, threat))
-    of_iterate = step(walk.images, gradient, -margin)
-    of_image = step(images, gradient, -(margin + along))
+    of_iterate, of_image = jnp.split(step(starts, planes, gains), 2)
     moved = _between(walk.images, images, of_iterate, of_image, threat)
     success = goal.reached(logits_fn(moved))
     nearest = nearest.update(moved, lengths(threat, moved - images), success)

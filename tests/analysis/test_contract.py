@@ -18,6 +18,9 @@ OF_FUNCTION = {
     "smoothgrad": functools.partial(analysis.smoothgrad, key=jax.random.key(2), samples=4),
     "integrated_gradients": functools.partial(analysis.integrated_gradients, steps=4),
     "occlusion": functools.partial(analysis.occlusion, window=3),
+    "apgd": lambda *args, **kwargs: attacks.apgd(
+        *args, threat=attacks.Linf(0.1), loss="dlr", steps=2, key=jax.random.key(3), **kwargs
+    ),
     "fgsm": lambda *args, **kwargs: attacks.fgsm(*args, threat=attacks.Linf(0.1), **kwargs),
     "pgd": lambda *args, **kwargs: attacks.pgd(
         *args, threat=attacks.L2(0.5), steps=1, restarts=2, key=jax.random.key(3), **kwargs
