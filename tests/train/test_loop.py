@@ -185,7 +185,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(small
             yield batch._replace(images=batch.images * np.float32(np.nan if next(count) == 5 else 1))
 
     monkeypatch.setattr(batches, "batches", spoiled)
-    with pytest.raises(FloatingPointError, match="the loss is nan at step 5; the checkpoint of step 3 is kept"):
+    with pytest.raises(FloatingPointError, match="the loss is nan at step 5; .*; the checkpoint of step 3 is kept"):
         train.run(small(tmp_path / "run"), quiet=True)
     assert checkpoints.steps(tmp_path / "run" / "checkpoints") == [3]
     assert len(run_directory.read_rows(tmp_path / "run", "metrics.jsonl")) == 1
