@@ -132,9 +132,8 @@ def run(config: Config, quiet: bool = False, after_step: Callable[[int], None] |
         run_directory.write_rows(out, TIMING, timing)
         progress.describe(dataset)
         if own_validation is None and config.validation:
-            progress.say(
-                f"{len(dataset.splits['validation']):,} images are for validation; --validation chooses a share"
-            )
+            count = len(dataset.splits["validation"])
+            progress.say(f"{count:,} images are for validation: the data set's own, or a share of those for training")
         watch = transfer.Watch(out, progress.say) if config.transfer else None
         if groups := config.groups(data):
             progress.say(f"transfer from {config.from_}: {transfer.describe(groups)}")
@@ -161,7 +160,7 @@ def _train(
     # Parameters were drawn from the key itself.
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
     optimizer = make_optimizer(config, data)
-    augmentation = augment.chain(config.augment, task.geometry, augment.Colours.of(dataset.train.images))
+    augmentation = augment.fit(config.augment, task.geometry, dataset.train.images)
     windows = Windows(data.images, config.batch_size, config.accumulate)
     make_step = functools.partial(
         steps.make_train_step, model, data.preprocess, optimizer, task, augmentation, key,

@@ -185,7 +185,7 @@ def test_validation_comes_from_the_training_images_and_never_from_the_test(small
     train.run(config)
     said = capsys.readouterr().err
     assert "1,295 training, 142 validation and 360 test images" in said
-    assert "142 images are set aside for validation; --validation says another share" in said
+    assert "142 images are for validation: the data set's own, or a share of those for training" in said
     resolved = config.resolve()
     assert resolved.validation == 0.1
     dataset, whole = resolved.load_dataset(), small("x").resolve().load_dataset()

@@ -17,6 +17,8 @@ CUTOUT = 0.5
 """Side of the square that is cut out, as a share of the image's: 16 of 32 pixels, as for CIFAR-10."""
 NOISE = 0.05
 """Standard deviation of the noise."""
+CHUNK = 1024
+"""Images whose float64 copy is in memory at a time while the covariance is summed."""
 LUMINANCE = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in gray. Reference: ITU-R BT.601."""
 
@@ -40,10 +42,13 @@ class Colours(NamedTuple):
           >>> Colours.of(np.linspace(0, 1, 24, dtype=np.float32).reshape(2, 2, 2, 3)).components.shape
           (3, 3)
         """
-        pixels = images.reshape(-1, images.shape[-1]).astype(np.float64)
-        centred = pixels - pixels.mean(0)
-        values, vectors = np.linalg.eigh(centred.T @ centred / len(pixels))
-        return cls(pixels.mean(0).astype(np.float32), (vectors * values).T.astype(np.float32))
+        mean, channels = images.mean((0, 1, 2), np.float64), images.shape[-1]
+        covariance = np.zeros((channels, channels))
+        for start in range(0, len(images), CHUNK):
+            centred = images[start : start + CHUNK].reshape(-1, channels) - mean
+            covariance += centred.T @ centred
+        values, vectors = np.linalg.eigh(covariance * (channels / images.size))
+        return cls(mean.astype(np.float32), (vectors * values).T.astype(np.float32))
 
 
 Recolouring = Callable[[jax.Array, jax.Array, Colours | None], jax.Array]
@@ -58,6 +63,12 @@ def _each(one: Callable[[jax.Array, jax.Array, Colours | None], jax.Array]) -> R
         return jnp.clip(changed, 0, 1)
 
     return change
+
+
+def _required(name: str, colours: Colours | None) -> Colours:
+    if colours is None:
+        raise ValueError(f"augment={name!r}: expected facts about the training images, augment.Colours.of(images)")
+    return colours
 
 
 def _jitter(key: jax.Array, image: jax.Array, colours: Colours | None) -> jax.Array:
@@ -87,9 +98,7 @@ def _pca(key: jax.Array, image: jax.Array, colours: Colours | None) -> jax.Array
 
     Reference: Krizhevsky et al., 2012, "ImageNet classification with deep convolutional neural networks", 4.1.
     """
-    if colours is None:
-        raise ValueError("augment='pca': expected the facts about the training images, augment.Colours.of(images)")
-    components = jnp.asarray(colours.components)
+    components = jnp.asarray(_required("pca", colours).components)
     move = PCA_DEVIATION * jax.random.normal(key, (len(components),)) @ components
     return image + move[None, None]
 
@@ -105,7 +114,7 @@ def _cutout(key: jax.Array, image: jax.Array, colours: Colours | None) -> jax.Ar
         jnp.abs((jnp.arange(side, dtype=jnp.float32) + 0.5) / side - middle) > CUTOUT / 2
         for side, middle in zip(sides, centre, strict=True)
     ]
-    fill = jnp.zeros(image.shape[-1]) if colours is None else jnp.asarray(colours.mean)
+    fill = jnp.asarray(_required("cutout", colours).mean)
     return jnp.where((far[0][:, None] | far[1][None, :])[..., None], image, fill[None, None])
 
 
@@ -114,6 +123,9 @@ def _noise(key: jax.Array, image: jax.Array, colours: Colours | None) -> jax.Arr
     del colours
     return image + NOISE * jax.random.normal(key, image.shape)
 
+
+FITTED = {"pca", "cutout"}
+"""Names of those that need facts about the training images."""
 
 RECOLOURINGS: dict[str, Recolouring] = {
     "colour": _each(_jitter),

@@ -103,7 +103,7 @@ def measure(config: Config, low: float, high: float, number: int) -> Range:
     variables = state.initial_state(config, data).variables
     rates = np.geomspace(low, high, number)
     optimizer = state.build_optimizer(config, lambda step: low * (high / low) ** (step / (number - 1)))
-    change = augment.chain(config.augment, task.geometry, augment.Colours.of(dataset.train.images))
+    change = augment.fit(config.augment, task.geometry, dataset.train.images)
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
     train_step = steps.make_train_step(
         config.build(task.width), data.preprocess, optimizer, task, change, key, remat=config.remat

@@ -76,7 +76,7 @@ def sheet(dataset: Dataset, names: Sequence[str], seed: int = 0) -> "Figure":
     split = dataset.train.rows(rows)
     labels = split.labels if len(split.labels) else np.zeros(len(split), np.int32)
     original = Batch(split.images, labels, np.ones(len(split), np.float32))
-    change = jax.jit(augment.chain(names, "none", augment.Colours.of(dataset.train.images)))
+    change = jax.jit(augment.fit(names, "none", dataset.train.images))
     batches = [
         original,
         *(change(jax.random.fold_in(jax.random.key(seed), number), original) for number in range(COLUMNS)),

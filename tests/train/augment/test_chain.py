@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from train.augment import AUGMENTATIONS, MIXTURES, MOTIONS, Colours, chain
+from train.augment import AUGMENTATIONS, MIXTURES, MOTIONS, Colours, chain, colour, fit
 from train.batches import Batch
 
 IMAGES = np.random.default_rng(1).uniform(size=(64, 8, 16, 3)).astype(np.float32)
@@ -49,6 +49,10 @@ def test_targets_stay_where_nothing_moves_or_mixes_them():
     assert after.share is None
 
 
-def test_pca_needs_facts_about_the_training_images():
-    with pytest.raises(ValueError, match="Colours.of"):
-        chain(["pca"])(jax.random.key(0), BATCH)
+@pytest.mark.parametrize("name", sorted(colour.FITTED))
+def test_facts_about_the_training_images_are_fitted_or_asked_for(name):
+    with pytest.raises(ValueError, match=f"augment='{name}': expected facts .*Colours.of"):
+        chain([name])(jax.random.key(0), BATCH)
+    fitted, expected = fit([name], "none", IMAGES), chain([name], "none", COLOURS)
+    key = jax.random.key(0)
+    np.testing.assert_array_equal(fitted(key, BATCH).images, expected(key, BATCH).images)

@@ -110,6 +110,24 @@ def test_test_comes_before_val_and_its_labels_follow_the_classes_of_train(splits
     assert dataset.note == "trained on train/, tested on test/; not used: val/"
 
 
+def test_a_second_folder_to_test_on_is_for_validation(splits):
+    for label, colour in (("red", (255, 0, 0)), ("blue", (0, 0, 255))):
+        paint(splits / "test" / label, colour, 1)
+    name = f"folder:{splits}"
+    assert datasets.load(name, size=4).validation is None
+    dataset = datasets.load(name, size=4, validation=True)
+    assert dataset.validation.labels.tolist() == [0, 0, 1, 1]
+    assert (len(dataset.train), len(dataset.test)) == (6, 2)
+    assert dataset.note == "trained on train/, tested on test/, validated on val/"
+    own = dataset.with_validation(0.3, seed=0)
+    assert (len(own.train), own.validation) == (6, dataset.validation)
+    assert dataset.with_validation(0.0, seed=0).validation is None
+    paint(splits / "val" / "green", (0, 255, 0))
+    assert len(folder.load(str(splits), size=4).test) == 2
+    with pytest.raises(ValueError, match="val/ has a class 'green'"):
+        folder.load(str(splits), size=4, validation=True)
+
+
 def test_folders_that_are_neither_splits_nor_classes_are_refused(splits):
     paint(splits / "test" / "green", (0, 255, 0))
     paint(splits / "test" / "red", (255, 0, 0))

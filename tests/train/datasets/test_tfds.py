@@ -57,6 +57,14 @@ def test_sets_are_read_without_tensorflow(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_split_for_validation_is_read_on_request(tmp_path):
+    directory = prepare(tmp_path, "Three", {"train": 6, "validation": 2, "test": 4}, LABELLED)
+    assert subject.load("three", 3, data_dir=directory).validation is None
+    dataset = subject.load("three", 3, data_dir=directory, validation=True)
+    assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 6, "validation": 2, "test": 4}
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_set_without_a_test_split_is_cut(tmp_path):
     dataset = subject.load("alone", 3, data_dir=prepare(tmp_path, "Alone", {"train": 20}, LABELLED))
     assert np.bincount(dataset.train.labels).tolist() == [8, 8]
