@@ -16,14 +16,15 @@ from analysis import checks, execution
 from analysis.attacks.goal import Goal
 from convzoo.checks import integer, number
 from convzoo.checks import key as check_key
+from convzoo.pytrees import register
 
 ADAM = optax.scale_by_adam()
 
 
-@jax.tree_util.register_dataclass
+@register
 @dataclasses.dataclass(frozen=True)
 class Patch:
-    """A square picture, and the views in which it is shown.
+    """A square picture, and the views in which it is shown: a pytree of both.
 
     Attributes:
       pixels: (size, size, C) in [0, 1].
@@ -33,9 +34,9 @@ class Patch:
     """
 
     pixels: jax.Array
-    degrees: float = dataclasses.field(default=0.0, metadata={"static": True})
-    low: float = dataclasses.field(default=1.0, metadata={"static": True})
-    high: float = dataclasses.field(default=1.0, metadata={"static": True})
+    degrees: float = 0.0
+    low: float = 1.0
+    high: float = 1.0
 
     def apply(self, images: Any, key: jax.Array, batch_size: int | None = None) -> jax.Array:
         """Images with the patch, at a random place, turned and scaled.
@@ -126,8 +127,9 @@ def adversarial_patch(
     start = Patch(_draw(first, np.zeros((size, size, images.shape[-1]), images.dtype)), degrees, low, high)
     state = _Training(start, ADAM.init(start.pixels), jnp.int32(0))
     rows = np.arange(count)  # its length is that of a batch
-    goal = jnp.int32(target)
-    return execution.iterate(_step, state, steps, function, jnp.asarray(images), goal, key, rows, learning_rate).patch
+    arguments = function, jnp.asarray(images), jnp.int32(target), key, rows, learning_rate
+    state = execution.iterate(_step, state, steps, *arguments)
+    return dataclasses.replace(start, pixels=state.patch.pixels)
 
 
 class _Training(NamedTuple):

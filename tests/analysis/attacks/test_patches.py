@@ -52,12 +52,12 @@ def test_the_place_in_the_call_and_the_key_decide_and_the_others_do_not():
     assert (same[0] != same[1]).any()
 
 
-def test_a_patch_is_a_pytree_of_its_pixels():
+def test_a_patch_is_a_pytree_and_differentiable():
     views = patch(degrees=10.0)
-    assert jax.tree.leaves(views) == [views.pixels]
+    assert jax.tree.leaves(views) == [views.pixels, 10.0, 1.0, 1.0]
     gradient = jax.jit(jax.grad(lambda views: views.apply(BLACK, KEY)[..., 0].sum()))(views)
     np.testing.assert_allclose(gradient.pixels, len(BLACK), rtol=0.3)
-    assert gradient.degrees == 10.0
+    assert np.isfinite(gradient.degrees)
 
 
 def test_it_works_on_images_and_places_that_it_was_not_trained_on(digits, digits_net, fitted):
