@@ -1,10 +1,13 @@
 """Attacks along estimated gradients: NES and finite differences, against closed forms of linear models."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
 
 from analysis import attacks
+from convzoo.pytrees import register
 from tests.analysis.attacks.test_black_box import run
 from tests.analysis.attacks.test_square_search import IMAGES, WEIGHTS, far, worst
 
@@ -62,7 +65,8 @@ def test_a_flat_function_leaves_the_image():
 def test_any_threat_will_do(name):
     """A ball of one's own, with its own steepest direction."""
 
-    @jax.tree_util.register_dataclass
+    @register
+    @dataclasses.dataclass(frozen=True)
     class Brighter(attacks.Linf):
         def project(self, delta):
             return delta.clip(0, self.eps)
