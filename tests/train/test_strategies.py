@@ -49,7 +49,7 @@ def state_of(out):
     return checkpoints.restore(out / "checkpoints", run_directory.template(config, data))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def whole(tmp_path_factory, small):
     """A run with everything that nothing interrupted, and the messages of its compilation."""
     out = tmp_path_factory.mktemp("everything") / "run"
@@ -111,7 +111,7 @@ def noise(count, seed):
     return Split(random.uniform(size=(count, 4, 4, 1)).astype(np.float32), labels)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def memorizing(tmp_path_factory):
     """A run on noise, whose validation loss can only rise, and what it says."""
     dataset = Dataset("noise", noise(40, 0), noise(20, 1), ("a", "b"), validation=noise(60, 2))
@@ -172,7 +172,7 @@ def test_a_cut_of_the_rate_shrinks_the_next_step(memorizing):
     split = config.dataset.train
     batch = batches.Batch(split.images, split.labels, np.ones(40, np.float32))
     step = steps.make_train_step(
-        config.build(2), data.preprocess, make_optimizer(config, 40), task, chain([]), jax.random.key(0)
+        config.build(2), data.preprocess, make_optimizer(config, data), task, chain([]), jax.random.key(0)
     )
     before = jax.tree.map(np.asarray, start.variables["params"])
     cut = start._replace(plateau=start.plateau._replace(scale=jnp.float32(0.1)))
