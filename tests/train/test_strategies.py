@@ -199,8 +199,18 @@ def test_validation_comes_from_the_training_images_and_never_from_the_test(small
     assert list(row) == ["epoch", "step", "train", "validation", "test"]
 
 
-def test_mixed_precision_computes_in_bfloat16_and_keeps_float32_parameters(small, tmp_path):
-    config = small(tmp_path / "run", mixed_precision=True, epochs=2, batch_size=128)
+@pytest.mark.parametrize("name", ["resnet20", "mobilenet_v2", "convnext_tiny"])
+def test_every_parameter_and_statistic_is_float32_in_mixed_precision(name):
+    model = train.Config(name, mixed_precision=True).build(10)
+    images = jnp.zeros((1, 32, 32, 3))
+    with jax.numpy_dtype_promotion("standard"):  # Flax' layer normalization promotes
+        variables = jax.eval_shape(model.init, jax.random.key(0), images)
+        assert jax.eval_shape(model.apply, variables, images).dtype == jnp.bfloat16
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+
+
+def test_mixed_precision_with_rematerialization_computes_in_bfloat16_and_learns_alike(small, tmp_path):
+    config = small(tmp_path / "run", mixed_precision=True, remat=True, epochs=2, batch_size=128)
     plain = train.run(small(tmp_path / "plain", epochs=2, batch_size=128), quiet=True)
     summary = train.run(config, quiet=True)
     run = train.load(tmp_path / "run")
