@@ -14,7 +14,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 
 from convzoo import files
 from train.state import TrainState
@@ -50,7 +49,7 @@ def save(directory: Path, state: TrainState, keep: int = KEEP) -> Path:
         files.remove(leftover)
     final = directory / str(step)
     with files.replacing(final) as unfinished:
-        with ocp.StandardCheckpointer() as writer:
+        with _checkpointer() as writer:
             writer.save((unfinished / "state").absolute(), _stored(state))
         manifest = {"arrays": _arrays(state), "files": _digests(unfinished)}
         (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1))
@@ -100,10 +99,17 @@ def _read(path: Path, template: TrainState) -> TrainState:
             f"({saved.get(names[0], 'not saved')}, expected {expected.get(names[0], 'none')})"
         )
     target = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), _stored(template))
-    with ocp.StandardCheckpointer() as reader:
+    with _checkpointer() as reader:
         restored = reader.restore((path / "state").absolute(), target)
     # Fresh copies without a fixed device, as at the start of a run: one compilation serves both.
     return template._replace(**jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), restored))
+
+
+def _checkpointer() -> Any:
+    # A second that a refused command does not wait for.
+    import orbax.checkpoint
+
+    return orbax.checkpoint.StandardCheckpointer()
 
 
 def _stored(state: TrainState) -> dict[str, Any]:

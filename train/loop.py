@@ -26,7 +26,6 @@ from train import (
     steps,
     transfer,
 )
-from train.accumulation import Windows
 from train.config import Config
 from train.console import Interrupted, Interrupts, Progress
 from train.datasets import Split
@@ -161,10 +160,9 @@ def _train(
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
     optimizer = make_optimizer(config, data)
     augmentation = augment.fit(config.augment, task.geometry, dataset.train.images)
-    windows = Windows(data.images, config.batch_size, config.accumulate)
     make_step = functools.partial(
         steps.make_train_step, model, data.preprocess, optimizer, task, augmentation, key,
-        windows=windows, decay=config.ema or 0.0, remat=config.remat,
+        windows=plan.windows, decay=config.ema or 0.0, remat=config.remat,
     )  # fmt: skip
     # One program for all epochs in which the same parameters move.
     train_step = functools.cache(lambda still: make_step(still=still))
@@ -256,7 +254,7 @@ def _descend(
     config, split = plan.config, plan.dataset.train
     epoch, step = int(state.epoch), int(state.step)
     done = step - epoch * batches.number_of_batches(len(split), config.batch_size)
-    visits = _visits(plan, epoch)
+    visits = plan.visits(epoch)
     behind: collections.deque[tuple[int, int, steps.Report]] = collections.deque()
 
     def observe():
@@ -277,14 +275,6 @@ def _descend(
         yield state
     while behind:
         observe()
-
-
-def _visits(plan: Plan, epoch: int) -> np.ndarray:
-    """The order of the training images in an epoch."""
-    split, per_label, seed = plan.dataset.train, plan.task.images_per_label, plan.config.seed
-    if per_label is None:
-        return batches.order(len(split), seed, epoch)
-    return batches.grouped_order(split.labels, plan.config.batch_size, per_label, seed, epoch)
 
 
 def _evaluate(

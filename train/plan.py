@@ -6,8 +6,9 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from train import transfer
+from train import batches, transfer
 from train.accumulation import Windows
 from train.config import Config
 from train.datasets import Data, Dataset
@@ -42,6 +43,21 @@ class Plan(NamedTuple):
         """The run directory."""
         return Path(str(self.config.out))
 
+    @property
+    def windows(self) -> Windows:
+        """The windows of accumulated gradients; batches of a task on pairs are all full."""
+        config = self.config
+        windows = Windows(self.data.images, config.batch_size, config.accumulate)
+        full = self.task.images_per_label is not None
+        return windows._replace(images=windows.batches * config.batch_size) if full else windows
+
+    def visits(self, epoch: int) -> np.ndarray:
+        """The order of the training images in an epoch: indices, a batch after the other."""
+        split, per_label, seed = self.dataset.train, self.task.images_per_label, self.config.seed
+        if per_label is None:
+            return batches.order(len(split), seed, epoch)
+        return batches.grouped_order(split.labels, self.config.batch_size, per_label, seed, epoch)
+
     def still(self, epoch: int) -> frozenset[str] | None:
         """The parameters that do not move in an epoch; None: without `transfer`."""
         groups = self.config.groups(self.data)
@@ -72,11 +88,10 @@ def _check_fit(plan: Plan) -> TrainState:
             f"batch_size={config.batch_size} exceeds the {len(dataset.train)} training images of "
             f"{config.dataset_name}: give at most {len(dataset.train)}"
         )
-    windows = Windows(data.images, config.batch_size, config.accumulate)
-    if config.accumulate > windows.batches:
+    if config.accumulate > (number := plan.windows.batches):
         raise ValueError(
-            f"accumulate={config.accumulate} exceeds the {windows.batches} batches of an epoch: give at most "
-            f"{windows.batches}, or a smaller --batch-size"
+            f"accumulate={config.accumulate} exceeds the {number} batches of an epoch: give at most "
+            f"{number}, or a smaller --batch-size"
         )
     height, width, _ = data.image_shape
 

@@ -49,7 +49,7 @@ def state_of(out):
     return checkpoints.restore(out / "checkpoints", run_directory.template(config, data))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def whole(tmp_path_factory, small):
     """A run with everything that nothing interrupted, and the messages of its compilation."""
     out = tmp_path_factory.mktemp("everything") / "run"
@@ -111,7 +111,7 @@ def noise(count, seed):
     return Split(random.uniform(size=(count, 4, 4, 1)).astype(np.float32), labels)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def memorizing(tmp_path_factory):
     """A run on noise, whose validation loss can only rise, and what it says."""
     dataset = Dataset("noise", noise(40, 0), noise(20, 1), ("a", "b"), validation=noise(60, 2))
@@ -172,7 +172,7 @@ def test_a_cut_of_the_rate_shrinks_the_next_step(memorizing):
     split = config.dataset.train
     batch = batches.Batch(split.images, split.labels, np.ones(40, np.float32))
     step = steps.make_train_step(
-        config.build(2), data.preprocess, make_optimizer(config, 40), task, chain([]), jax.random.key(0)
+        config.build(2), data.preprocess, make_optimizer(config, data), task, chain([]), jax.random.key(0)
     )
     before = jax.tree.map(np.asarray, start.variables["params"])
     cut = start._replace(plateau=start.plateau._replace(scale=jnp.float32(0.1)))
@@ -199,8 +199,18 @@ def test_validation_comes_from_the_training_images_and_never_from_the_test(small
     assert list(row) == ["epoch", "step", "train", "validation", "test"]
 
 
-def test_mixed_precision_computes_in_bfloat16_and_keeps_float32_parameters(small, tmp_path):
-    config = small(tmp_path / "run", mixed_precision=True, epochs=2, batch_size=128)
+@pytest.mark.parametrize("name", ["resnet20", "mobilenet_v2", "convnext_tiny"])
+def test_every_parameter_and_statistic_is_float32_in_mixed_precision(name):
+    model = train.Config(name, mixed_precision=True).build(10)
+    images = jnp.zeros((1, 32, 32, 3))
+    with jax.numpy_dtype_promotion("standard"):  # Flax' layer normalization promotes
+        variables = jax.eval_shape(model.init, jax.random.key(0), images)
+        assert jax.eval_shape(model.apply, variables, images).dtype == jnp.bfloat16
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+
+
+def test_mixed_precision_with_rematerialization_computes_in_bfloat16_and_learns_alike(small, tmp_path):
+    config = small(tmp_path / "run", mixed_precision=True, remat=True, epochs=2, batch_size=128)
     plain = train.run(small(tmp_path / "plain", epochs=2, batch_size=128), quiet=True)
     summary = train.run(config, quiet=True)
     run = train.load(tmp_path / "run")

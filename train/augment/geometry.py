@@ -124,6 +124,7 @@ def _reach(sides: tuple[int, int]) -> list[int]:
 
 def _draw_shift(key: jax.Array, count: int, sides: tuple[int, int]) -> jax.Array:
     """Shifts by up to an eighth of the sides, in whole pixels."""
+    # One key for all, as in the first version: runs with shifts and flips go on bit by bit.
     reach = _reach(sides)
     parts = zip(jax.random.split(key), reach, strict=True)
     corners = jnp.stack([jax.random.randint(part, (count,), 0, 2 * r + 1) - r for part, r in parts], axis=1)

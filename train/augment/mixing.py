@@ -5,12 +5,12 @@ r"""Mixtures of two examples, whose losses are mixed in the same shares.
 b is a map of the image, and λ its mean. The partner of an example is the next one of the batch, whose order is random.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import special
 
 from train.augment import examples
 from train.augment.geometry import Geometry
@@ -18,9 +18,6 @@ from train.batches import Batch
 
 MIXUP_ALPHA = 0.2
 """Of the Beta distribution of λ, as for ImageNet in the paper."""
-
-QUANTILES = special.betaincinv(MIXUP_ALPHA, MIXUP_ALPHA, np.linspace(0, 1, 1025)).astype(np.float32)
-"""Of Beta(α, α): a uniform number is turned into λ by them, which compiles ten times faster than `jax.random.beta`."""
 
 Mixture = Callable[[jax.Array, tuple[int, int]], jax.Array]
 """`(key, (H, W))` to the (H, W) map b."""
@@ -31,8 +28,17 @@ def _mixup(key: jax.Array, sides: tuple[int, int]) -> jax.Array:
 
     Reference: Zhang et al., 2017, arXiv:1710.09412.
     """
-    places = np.linspace(0, 1, len(QUANTILES), dtype=np.float32)
-    return jnp.full(sides, jnp.interp(jax.random.uniform(key), places, QUANTILES), jnp.float32)
+    places, quantiles = _quantiles()
+    return jnp.full(sides, jnp.interp(jax.random.uniform(key), places, quantiles), jnp.float32)
+
+
+@functools.cache
+def _quantiles() -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities and quantiles of Beta(α, α); sampling from them compiles much faster than `jax.random.beta`."""
+    from scipy import special  # slow to import
+
+    places = np.linspace(0, 1, 1025)
+    return places.astype(np.float32), special.betaincinv(MIXUP_ALPHA, MIXUP_ALPHA, places).astype(np.float32)
 
 
 def _cutmix(key: jax.Array, sides: tuple[int, int]) -> jax.Array:

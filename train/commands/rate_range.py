@@ -15,10 +15,9 @@ import jax
 import numpy as np
 
 from convzoo import checks, plots
-from train import augment, batches, plan, state, steps
+from train import augment, batches, initial, plan, state, steps
 from train.commands import configuration
 from train.config import Config
-from train.datasets import Split
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,7 +86,7 @@ def measure(config: Config, low: float, high: float, number: int) -> Range:
     """Train for some steps at rising rates, from the first variables of a run, and note the losses.
 
     Args:
-      config: of the run; its rate, schedule, accumulation and averages are not used.
+      config: of the run; its rates, schedule, accumulation and averages are not used.
       low, high: the range of rates.
       number: of steps; fewer are made where the loss diverges.
 
@@ -97,10 +96,15 @@ def measure(config: Config, low: float, high: float, number: int) -> Range:
     Raises:
       ValueError: model, task and data do not fit together, or the loss is not finite from the start.
     """
-    unused: dict[str, Any] = {"accumulate": 1, "ema": None, "early_stop": None, "patience": Config.patience}
-    config = dataclasses.replace(config, schedule="constant", **unused).resolve()
-    (_, dataset, data, task, _), _ = plan.prepare(config)
-    variables = state.initial_state(config, data).variables
+    unused: dict[str, Any] = {"accumulate": 1, "ema": None, "early_stop": None, "transfer": None}
+    config = dataclasses.replace(config, schedule="constant", patience=Config.patience, **unused).resolve()
+    fixed, _ = plan.prepare(config)
+    _, dataset, data, task, _ = fixed
+    if config.from_:
+        _, variables, preprocess = initial.read(config, data)
+        data = data._replace(preprocess=preprocess)
+    else:
+        variables = state.initial_state(config, data).variables
     rates = np.geomspace(low, high, number)
     optimizer = state.build_optimizer(config, lambda step: low * (high / low) ** (step / (number - 1)))
     change = augment.fit(config.augment, task.geometry, dataset.train.images)
@@ -109,7 +113,7 @@ def measure(config: Config, low: float, high: float, number: int) -> Range:
         config.build(task.width), data.preprocess, optimizer, task, change, key, remat=config.remat
     )
     current, losses = state.create(variables, optimizer, task), []
-    for batch in itertools.islice(_endless(dataset.train, config, task.target), number):
+    for batch in itertools.islice(_endless(fixed), number):
         current, report = train_step(current, batch)
         if not math.isfinite(loss := float(report.objective)):
             break
@@ -122,11 +126,11 @@ def measure(config: Config, low: float, high: float, number: int) -> Range:
     return Range(rates[: len(losses)], np.array(losses))
 
 
-def _endless(split: Split, config: Config, target: str) -> Iterator[batches.Batch]:
+def _endless(fixed: plan.Plan) -> Iterator[batches.Batch]:
     """The batches of one epoch after the other."""
+    split, size, target = fixed.dataset.train, fixed.config.batch_size, fixed.task.target
     for epoch in itertools.count():
-        visits = batches.order(len(split), config.seed, epoch)
-        yield from batches.batches(split, visits, config.batch_size, target=target)
+        yield from batches.batches(split, fixed.visits(epoch), size, target=target)
 
 
 def draw(result: Range, title: str) -> "Figure":

@@ -1,8 +1,9 @@
 import jax
 import numpy as np
 import pytest
+from scipy import stats
 
-from train.augment import chain
+from train.augment import MIXTURES, chain
 from train.batches import Batch
 
 COUNT = 64
@@ -53,3 +54,10 @@ def test_a_mask_is_pasted_with_its_image_and_blended_masks_share_the_loss():
     shares = blended.share[:, None, None]
     expected = shares * LEVELS[blended.targets] + (1 - shares) * LEVELS[blended.other]
     np.testing.assert_allclose(blended.images[..., 0], expected, atol=1e-5)
+
+
+def test_shares_of_mixup_are_distributed_as_beta():
+    maps = jax.vmap(lambda key: MIXTURES["mixup"](key, (1, 1)))(jax.random.split(jax.random.key(0), 4000))
+    shares = np.asarray(maps).ravel()
+    assert stats.kstest(shares, stats.beta(0.2, 0.2).cdf).pvalue > 0.01
+    assert ((shares >= 0) & (shares <= 1)).all()

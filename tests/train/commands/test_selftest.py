@@ -17,7 +17,8 @@ SMALL = ["mlp", "--size", "8", "--batch-size", "64", "--set", "widths=(16,)"]
 @pytest.mark.optimized
 def test_a_killed_run_of_the_users_configuration_ends_bit_equal(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["selftest", *SMALL, "--accumulate", "2", "--ema", "0.9", "--early-stop", "2"]) == 0
+    strategies = "--accumulate 2 --ema 0.9 --early-stop 2 --schedule plateau --augment shift,mixup"
+    assert main(["selftest", *SMALL, *strategies.split()]) == 0
     said = capsys.readouterr()
     assert "killed at batch 7 (SIGKILL) and stopped at batch 9 (SIGTERM), the run ended bit-equal" in said.out
     assert "killing a second run at batch 7" in said.err
