@@ -5,6 +5,7 @@ attribute RUN               maps of the pixels that a class depends on
 maximize RUN                images that excite channels or classes most, by gradient ascent
 invert RUN                  images rebuilt from the activations of layers
 top-images RUN              the images of the data set that excite channels most
+robustness RUN              accuracy under a suite of attacks, with a table, a picture and warnings
 experiment NAME --out DIR   a claim, measured on networks that are trained for it; `experiment list` lists all
 watermark --out DIR         the watermark experiment with another model, length or seed
 
@@ -27,7 +28,7 @@ packages.prefer(PACKAGES)  # before a file of the current folder that is called 
 import train
 import zoo
 from analysis import report
-from analysis.commands import attribute, experiment, invert, maximize, top_images
+from analysis.commands import attribute, experiment, invert, maximize, robustness, top_images
 from analysis.commands import report as page
 from analysis.commands.joined import Joined
 from analysis.commands.source import Source
@@ -41,7 +42,10 @@ from train.tasks.classification import per_class
 from zoo.weights.saved import is_native
 
 COMMANDS = (
-    *((module.add, module.answer) for module in (page, attribute, maximize, invert, top_images, experiment)),
+    *(
+        (module.add, module.answer)
+        for module in (page, attribute, maximize, invert, top_images, robustness, experiment)
+    ),
     (experiment.add_watermark, experiment.answer_watermark),
 )
 

@@ -10,6 +10,7 @@ from analysis.attacks.carlini import carlini_wagner
 from analysis.attacks.decoupled import ddn
 from analysis.attacks.deep_fool import deepfool
 from analysis.attacks.differences import finite_differences
+from analysis.attacks.evaluation import SUITES, Evaluation, evaluate
 from analysis.attacks.fast_boundary import fab
 from analysis.attacks.fast_gradient import fgsm
 from analysis.attacks.fast_minimum_norm import fmn
@@ -25,6 +26,8 @@ from analysis.attacks.transfer import TransferMatrix, proxy, transfer_matrix
 __all__ = [
     "L1",
     "L2",
+    "SUITES",
+    "Evaluation",
     "Linf",
     "Patch",
     "Queried",
@@ -36,6 +39,7 @@ __all__ = [
     "ddn",
     "deepfool",
     "depends_on_batch",
+    "evaluate",
     "fab",
     "fgsm",
     "finite_differences",

@@ -56,30 +56,34 @@ def curves(
 
 
 @mpl.rc_context(STYLE)
-def robustness(epsilons: ArrayLike, accuracies: Mapping[str, ArrayLike], chance: float | None = None) -> Figure:
+def robustness(
+    epsilons: ArrayLike, accuracies: Mapping[str, ArrayLike], chance: float | None = None, unit: float = 1 / 255
+) -> Figure:
     """Accuracy under attack over the size of the perturbation.
 
     Args:
-      epsilons: bounds on each pixel's change, as fractions of its range, ascending from 0.
+      epsilons: bounds on the change, for pixels in [0, 1], ascending from 0.
       accuracies: name of each attack and its accuracy at each bound, in [0, 1].
       chance: accuracy of guessing; None: not drawn.
+      unit: of the horizontal axis, 1/255 or 1.
 
     Returns:
-      A figure; the horizontal axis is in steps of 1/255 and logarithmic, and 0 stands apart from it.
+      A figure; the horizontal axis is logarithmic, and 0 stands apart from it.
 
     Example:
       >>> robustness([0, 1 / 255], {"FGSM": [0.9, 0.5]}).axes[0].get_ylabel()
       'accuracy (%)'
     """
     epsilons = np.asarray(epsilons, np.float64)
-    places = np.log2(255 * epsilons[1:])
+    places = np.log2(epsilons[1:] / unit)
     zero = places[0] - max(1.5, 0.2 * np.ptp(places))
     # A point without a value interrupts the lines between 0 and the logarithmic axis.
     x = np.array([zero, np.nan, *places])
     percent = {name: np.insert(100 * np.asarray(values, np.float64), 1, np.nan) for name, values in accuracies.items()}
-    figure = curves(percent, x, "ε (1/255 of the pixel range)", "accuracy (%)", size=(4.6, 2.8))
+    name = "ε" if unit == 1 else f"ε (1/{1 / unit:.0f} of the pixel range)"
+    figure = curves(percent, x, name, "accuracy (%)", size=(4.6, 2.8))
     axes = figure.axes[0]
-    axes.set_xticks([zero, *places], [f"{255 * epsilon:.3g}" for epsilon in epsilons])
+    axes.set_xticks([zero, *places], [f"{epsilon / unit:.3g}" for epsilon in epsilons])
     axes.set_ylim(-3, 103)
     if chance is not None:
         axes.axhline(100 * chance, color=PALETTE["muted"], linewidth=0.7, linestyle=(0, (1, 2)))
