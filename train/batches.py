@@ -94,6 +94,26 @@ def grouped_order(labels: np.ndarray, batch_size: int, per_label: int, seed: int
     return np.array(visits)
 
 
+def epoch_order(split: Split, batch_size: int, per_label: int | None, seed: int, epoch: int) -> np.ndarray:
+    """The order of an epoch of a task: `grouped_order` where its batches hold pairs, else `order`.
+
+    Args:
+      split: the training images.
+      batch_size: images a batch.
+      per_label: as in `Task.images_per_label`.
+      seed: of the run.
+      epoch: counted from 0.
+
+    Example:
+      >>> split = Split(np.zeros((4, 8, 8, 1), np.float32), np.array([0, 0, 1, 1], np.int32))
+      >>> sorted(epoch_order(split, 2, None, seed=0, epoch=0).tolist())
+      [0, 1, 2, 3]
+    """
+    if per_label is None:
+        return order(len(split), seed, epoch)
+    return grouped_order(split.labels, batch_size, per_label, seed, epoch)
+
+
 def batches(
     split: Split, visits: np.ndarray, batch_size: int, start: int = 0, target: str = "labels"
 ) -> Iterator[Batch]:

@@ -256,7 +256,7 @@ def _descend(
     config, split = plan.config, plan.dataset.train
     epoch, step = int(state.epoch), int(state.step)
     done = step - epoch * batches.number_of_batches(len(split), config.batch_size)
-    visits = _visits(plan, epoch)
+    visits = batches.epoch_order(split, config.batch_size, plan.task.images_per_label, config.seed, epoch)
     behind: collections.deque[tuple[int, int, steps.Report]] = collections.deque()
 
     def observe():
@@ -277,14 +277,6 @@ def _descend(
         yield state
     while behind:
         observe()
-
-
-def _visits(plan: Plan, epoch: int) -> np.ndarray:
-    """The order of the training images in an epoch."""
-    split, per_label, seed = plan.dataset.train, plan.task.images_per_label, plan.config.seed
-    if per_label is None:
-        return batches.order(len(split), seed, epoch)
-    return batches.grouped_order(split.labels, plan.config.batch_size, per_label, seed, epoch)
 
 
 def _evaluate(

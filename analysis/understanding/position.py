@@ -53,7 +53,7 @@ def experiment(epochs: int = 8, **settings: Any) -> Experiment:
     return Experiment("position", "Position from a mean over space", CLAIM, PROTOCOL, run)
 
 
-def _run(settings: Mapping[str, Any], lab: Lab, seeds: Sequence[int]) -> Result:
+def _run(settings: dict[str, Any], lab: Lab, seeds: Sequence[int]) -> Result:
     data = lab.load("scenes", SIDE)
     truth = data.test.extra["centre"]
     errors = {CENTRE: {seed: _pixels(data.train.extra["centre"].mean(0) - truth) for seed in seeds}}

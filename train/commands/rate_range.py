@@ -19,6 +19,7 @@ from train import augment, batches, plan, state, steps
 from train.commands import configuration
 from train.config import Config
 from train.datasets import Split
+from train.tasks import Task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -97,7 +98,13 @@ def measure(config: Config, low: float, high: float, number: int) -> Range:
     Raises:
       ValueError: model, task and data do not fit together, or the loss is not finite from the start.
     """
-    unused: dict[str, Any] = {"accumulate": 1, "ema": None, "early_stop": None, "patience": Config.patience}
+    unused: dict[str, Any] = {
+        "accumulate": 1,
+        "ema": None,
+        "early_stop": None,
+        "transfer": None,
+        "patience": Config.patience,
+    }
     config = dataclasses.replace(config, schedule="constant", **unused).resolve()
     (_, dataset, data, task, _), _ = plan.prepare(config)
     variables = state.initial_state(config, data).variables
@@ -109,7 +116,7 @@ def measure(config: Config, low: float, high: float, number: int) -> Range:
         config.build(task.width), data.preprocess, optimizer, task, change, key, remat=config.remat
     )
     current, losses = state.create(variables, optimizer, task), []
-    for batch in itertools.islice(_endless(dataset.train, config, task.target), number):
+    for batch in itertools.islice(_endless(dataset.train, config, task), number):
         current, report = train_step(current, batch)
         if not math.isfinite(loss := float(report.objective)):
             break
@@ -122,11 +129,11 @@ def measure(config: Config, low: float, high: float, number: int) -> Range:
     return Range(rates[: len(losses)], np.array(losses))
 
 
-def _endless(split: Split, config: Config, target: str) -> Iterator[batches.Batch]:
+def _endless(split: Split, config: Config, task: Task) -> Iterator[batches.Batch]:
     """The batches of one epoch after the other."""
     for epoch in itertools.count():
-        visits = batches.order(len(split), config.seed, epoch)
-        yield from batches.batches(split, visits, config.batch_size, target=target)
+        visits = batches.epoch_order(split, config.batch_size, task.images_per_label, config.seed, epoch)
+        yield from batches.batches(split, visits, config.batch_size, target=task.target)
 
 
 def draw(result: Range, title: str) -> "Figure":
