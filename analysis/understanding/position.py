@@ -41,7 +41,7 @@ every place by its weights. The guess of the mean centre of the training images 
 CAPTION = """Share of the test images whose error is below a distance in pixels, first seed."""
 
 
-def experiment(epochs: int = 8, **settings: Any) -> Experiment:
+def experiment(epochs: int = 4, **settings: Any) -> Experiment:
     """The experiment with a length of training.
 
     Args:
