@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def of_run(path: Path) -> tuple[Source, Callable]:
     """A run's model with its test images, and the function that resizes pictures for it."""
-    run = train.load(path)
+    run = _load(path)
     data = run.dataset
     source = Source(
         title=title(run.config.model, run.config.dataset_name),
@@ -82,6 +82,14 @@ def of_run(path: Path) -> tuple[Source, Callable]:
         classes=run.classes,
     )
     return source, run.preprocess.resize
+
+
+def _load(path: Path) -> train.Run:
+    """A run of classification, whose outputs are logits of classes."""
+    run = train.load(path)
+    if run.config.task != "classification":
+        raise ValueError(f"{path} is a run of task={run.config.task!r}: expected one of task='classification'")
+    return run
 
 
 def _files(split: datasets.Split) -> list[str] | None:
@@ -116,7 +124,7 @@ def _stored_shape(model: Any, variables: Any, shape: tuple[int, int, int]) -> tu
 
 def subject(path: Path, command: str) -> report.Subject:
     """The subject of a report, from the run directory and the model's card."""
-    run = train.load(path)
+    run = _load(path)
     config, data = run.config, run.dataset
     height, width, channels = data.image_shape
     card = zoo.card(run.model, data.image_shape)

@@ -41,7 +41,7 @@ every place by its weights. The guess of the mean centre of the training images 
 CAPTION = """Share of the test images whose error is below a distance in pixels, first seed."""
 
 
-def experiment(epochs: int = 8, **settings: Any) -> Experiment:
+def experiment(epochs: int = 4, **settings: Any) -> Experiment:
     """The experiment with a length of training.
 
     Args:
@@ -53,7 +53,7 @@ def experiment(epochs: int = 8, **settings: Any) -> Experiment:
     return Experiment("position", "Position from a mean over space", CLAIM, PROTOCOL, run)
 
 
-def _run(settings: Mapping[str, Any], lab: Lab, seeds: Sequence[int]) -> Result:
+def _run(settings: dict[str, Any], lab: Lab, seeds: Sequence[int]) -> Result:
     data = lab.load("scenes", SIDE)
     truth = data.test.extra["centre"]
     errors = {CENTRE: {seed: _pixels(data.train.extra["centre"].mean(0) - truth) for seed in seeds}}

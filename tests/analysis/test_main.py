@@ -1,4 +1,5 @@
 import json
+import types
 
 import jax
 
@@ -33,6 +34,12 @@ def test_run_without_a_checkpoint(tmp_path, capsys):
     (tmp_path / "config.json").write_text(json.dumps(content))
     assert "no checkpoint" in refusal(capsys, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_run_of_another_task(tmp_path, capsys, monkeypatch):
+    run = types.SimpleNamespace(config=train.Config("mlp", task="position"))
+    monkeypatch.setattr(train, "load", lambda path: run)
+    assert "a run of task='position': expected one of task='classification'" in refusal(capsys, tmp_path)
 
 
 def test_settings_out_of_range(tmp_path, capsys):

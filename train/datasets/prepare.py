@@ -58,7 +58,11 @@ def stratified(
     """
     counts = np.bincount(labels, minlength=len(classes))
     if counts.min() < 2:
-        raise ValueError(f"{name}: class {classes[counts.argmin()]!r} has {counts.min()} image(s), but 2 are needed")
+        alone = "; with one image of each class no pair of a class can be made, and nothing is learned of its variety"
+        raise ValueError(
+            f"{name}: class {classes[counts.argmin()]!r} has {counts.min()} image(s), but 2 are needed"
+            f"{alone if counts.max() < 2 else ''}"
+        )
     count = test_size if isinstance(test_size, int) else max(round(test_size * len(labels)), len(classes))
     train, test = train_test_split(np.arange(len(labels)), test_size=count, stratify=labels, random_state=seed)
 

@@ -183,9 +183,10 @@ class Embedding(Defaults):
         """
         if not float(metrics.images):
             raise ValueError("metrics of no images: add a batch first")
-        _, threshold = verification.accuracy(metrics.pairs.rounded())
-        figures = {name: float(value) for name, value in (self.running(metrics) | {"threshold": threshold}).items()}
-        figures["eer"] = verification.curve(metrics.pairs.exact().sum(0)).equal_error
+        pairs = metrics.pairs.exact()
+        accuracy, threshold = verification.accuracy(pairs.astype(np.float32))
+        figures = {"loss": float(metrics.loss / metrics.images), "accuracy": float(accuracy)}
+        figures |= {"threshold": float(threshold), "eer": verification.curve(pairs.sum(0)).equal_error}
         if metrics.gallery is not None:
             count = int(metrics.gallery.filled)
             embeddings, labels = (np.asarray(part)[:count] for part in metrics.gallery[:2])

@@ -109,8 +109,8 @@ def verification(curve: "Curve", counts: np.ndarray) -> "Figure":
                 values / max(values.sum(), 1), edges, color=plots.PALETTE[colour], label=name, fill=True, alpha=0.6
             )
         right.set(xlabel="cosine of a pair", ylabel="share of pairs", title="similarities")
-        for axes in (left, right):
-            axes.legend()
+        left.legend(loc="lower right")
+        right.legend(loc="upper left")
     return figure
 
 

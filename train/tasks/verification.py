@@ -60,7 +60,7 @@ def accepted(counts: Any) -> Any:
     return above / (above[:, :1] + (above[:, :1] == 0).astype(above.dtype))
 
 
-def accuracy(counts: jax.Array) -> tuple[jax.Array, jax.Array]:
+def accuracy(counts: Any) -> tuple[Any, Any]:
     """Verification accuracy by two-fold cross-validation over identities, and the threshold.
 
     A threshold is chosen on the pairs of even labels and applied to those of odd labels, and the other way round:
@@ -68,14 +68,14 @@ def accuracy(counts: jax.Array) -> tuple[jax.Array, jax.Array]:
     accepted and of different identities that is refused, so that their numbers do not matter.
 
     Args:
-      counts: (GROUPS, 2, BINS) float32.
+      counts: (GROUPS, 2, BINS) float32, on the host or on the device.
 
     Returns:
       Accuracy in [0, 1], and the mean threshold, a cosine.
     """
     rates = [accepted(group) for group in counts[:2]]
     means = [(1 - rate[0] + rate[1]) / 2 for rate in rates]
-    best = [jnp.argmax(mean) for mean in means]
+    best = [mean.argmax() for mean in means]
     reached = (means[0][best[1]] + means[1][best[0]]) / 2
     return reached, (best[0] + best[1]).astype(jnp.float32) / BINS - 1
 

@@ -152,6 +152,14 @@ def test_hidden_folders_and_files_are_ignored(pictures):
     assert folder.load(str(pictures), size=4).fingerprint() == before
 
 
+def test_one_picture_of_each_person_makes_no_pair(tmp_path):
+    for person in ("anna", "bert", "carl"):
+        (tmp_path / person).mkdir()
+        Image.new("L", (5, 5)).save(tmp_path / person / "only.png")
+    with pytest.raises(ValueError, match="'anna' has 1 image.*one image of each class no pair of a class can be made"):
+        datasets.load(f"folder:{tmp_path}", size=4)
+
+
 def test_proportions_are_kept_on_request(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

@@ -94,3 +94,17 @@ def test_a_phase_begins_with_an_epoch():
         ["stem"]
     ] * 2
     assert transfer.frozen({"stage1": Group(0.1, 0.9)}, 0, 1) == frozenset()
+
+
+@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
+def test_every_optimizer_moves_what_its_groups_say(name):
+    params = {part: {"kernel": jnp.full((3, 2), 0.5), "bias": jnp.zeros(2)} for part in ("stem", "stage1", "head")}
+    parts = {"stem": Group(0), "stage1": Group(0.1, 0.5), "head": Group(0.1)}
+    groups = {f"{part}/{leaf}": group for part, group in parts.items() for leaf in ("kernel", "bias")}
+    gradient = jax.tree.map(lambda leaf: jnp.arange(1.0, leaf.size + 1).reshape(leaf.shape), params)
+    with jax.numpy_dtype_promotion("standard"):
+        transformation = optimizer(groups, lambda peak, _: optimizers.OPTIMIZERS[name].build(peak, 0.5), 2, 1)
+        update, opt_state = jax.jit(transformation.update), transformation.init(params)
+        for moving in ({"head"}, {"head", "stage1"}):
+            moves, opt_state = update(gradient, opt_state, params)
+            assert {part for part in moves if any(bool(leaf.any()) for leaf in jax.tree.leaves(moves[part]))} == moving
