@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis import draw
 from analysis.attacks.evaluation.pitfalls import Pitfall
 from analysis.numerics import wilson
 from convzoo.plots import in_percent
@@ -124,6 +123,8 @@ class Evaluation:
 
     def figure(self) -> "Figure":
         """Accuracy over the radius, after each attack; at most four, the last included."""
+        from analysis import draw  # brings Matplotlib
+
         shown = self.names if len(self.names) <= SERIES else (*self.names[: SERIES - 1], self.names[-1])
         series = {name: np.array([self.clean, *self.curve[name]]) for name in shown}
         return draw.robustness([0.0, *self.radii], series, unit=1 / 255 if self.norm == "linf" else 1.0)

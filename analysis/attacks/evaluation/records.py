@@ -156,7 +156,7 @@ def settings_of(
     key: Any,
     **numbers: int,
 ) -> dict[str, Any]:
-    """What tells one evaluation from another: its settings, versions, and digests of classifier and images.
+    """Settings, versions, and digests of classifier and images, which tell one evaluation from another.
 
     Args:
       function: of the user; its arrays are its weights.
