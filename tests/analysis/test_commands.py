@@ -1,6 +1,7 @@
 """`attribute`, `maximize`, `invert` and `top-images` on a tiny run, on files of weights, and on nonsense."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import jax
@@ -11,8 +12,9 @@ from PIL import Image
 import analysis
 import train
 import zoo
-from analysis import taps
+from analysis import attacks, taps
 from analysis.__main__ import main
+from analysis.attacks.evaluation import procedure
 from analysis.commands import figures, pictures
 from analysis.commands.source import Source
 from analysis.commands.top_images import explain, label, notes
@@ -261,3 +263,45 @@ def test_arrays_and_pictures_of_no_known_scale_are_refused(tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             pictures.read([tmp_path / name], (4, 4, 1), lambda images: images)
+
+
+def test_robustness_of_a_run_goes_on_where_it_stopped(folder, capsys, monkeypatch):
+    quick = tuple(step._replace(settings={**step.settings, "steps": 3}) for step in attacks.SUITES["quick"])
+    monkeypatch.setitem(attacks.SUITES, "quick", quick)
+    monkeypatch.setattr(procedure, "LONGER", 3)
+    given = ("robustness", folder / "run", "--eps", "2/255,1/4", "--count", 40, "--suite", "quick")
+    assert main([*map(str, given)]) == 0
+    shown = capsys.readouterr()
+    table, paths = shown.out.splitlines()[:4], shown.out.splitlines()[-4:]
+    assert [line.split("  ")[0].strip() for line in table] == ["after", "no attack", "APGD-CE", "APGD-DLR"]
+    assert "ε = 63.8/255" in table[0]
+    assert [Path(path).suffix for path in paths] == [".json", ".md", ".png", ".npz"]
+    assert "APGD-CE on" in shown.err
+    before = json.loads(Path(paths[0]).read_text())
+    assert main([*map(str, given)]) == 0
+    again = capsys.readouterr()
+    assert "APGD" not in again.err
+    after = json.loads(Path(paths[0]).read_text())
+    assert {**before, "seconds": 0} == {**after, "seconds": 0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--eps", "a"), "expected numbers or fractions joined by commas"),
+        (("--eps", "1/0"), "expected numbers or fractions joined by commas"),
+        (("--eps=-1/255",), "expected a non-negative radius"),
+        (("--count", "0"), "count=0: expected a positive integer"),
+        (("--norm", "l3"), "invalid choice: 'l3'"),
+        (("--out", "table.txt"), "expected a name that ends in .json"),
+        (("--model", "gap_net"), "--model comes without images: give --data folder:PATH"),
+        (("--data", "digit"), "did you mean digits"),
+    ],
+)
+def test_robustness_refuses(folder, capsys, arguments, message):
+    try:
+        code = main(["robustness", str(folder / "run"), *arguments])
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    assert message in capsys.readouterr().err
