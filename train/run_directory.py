@@ -46,7 +46,7 @@ class Run:
         where the run made some.
       preprocess: normalization of images in [0, 1].
       classes: the name of each class.
-      metrics: one dictionary an epoch, as in `metrics.jsonl`; with early stopping those after the best epoch, too.
+      metrics: one dictionary an epoch, as in `metrics.jsonl`, up to the epoch of the variables.
       step: number of updates of the variables.
     """
 
@@ -202,7 +202,6 @@ def load(path: str | Path) -> Run:
     restored = checkpoints.restore(folder, template(config, data))
     if restored is None:
         raise ValueError(f"{path} has no checkpoint yet: train for an epoch first")
-    rows = read_rows(path, METRICS)
     return Run(
         path=path,
         config=config,
@@ -210,6 +209,6 @@ def load(path: str | Path) -> Run:
         variables=restored.evaluated,
         preprocess=data.preprocess,
         classes=data.classes,
-        metrics=rows if config.early_stop is not None else rows[: int(restored.epoch)],
+        metrics=read_rows(path, METRICS)[: int(restored.epoch)],
         step=int(restored.step),
     )

@@ -92,7 +92,7 @@ def test_help_names_every_option_with_its_default(capsys):
         main(["--help"])
     assert stop.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    for part in ("--learning-rate", "--set NAME=VALUE", "(default: 20)", "digits, scenes, folder:PATH"):
+    for part in ("--learning-rate", "--set NAME=VALUE", "(default: 20)", "digits, scenes, faces, folder:PATH"):
         assert part in text
 
 

@@ -96,13 +96,15 @@ def test_the_state_holds_all_that_moves(whole):
 def test_the_averages_are_what_is_evaluated_and_loaded(whole):
     run = train.load(whole[0])
     assert run.dataset.validation is not None
-    losses = [row["validation"]["loss"] for row in run.metrics]
+    rows = run_directory.read_rows(whole[0], run_directory.METRICS)
+    losses = [row["validation"]["loss"] for row in rows]
     best = int(np.argmin(losses))
-    assert run.step == run.metrics[best]["step"]
+    assert run.metrics == rows[: best + 1]
+    assert run.step == rows[best]["step"]
     split = run.dataset.validation
     logits = zoo.logits_fn(run.model, run.variables, run.preprocess)(split.images)
     assert float(cross_entropy(logits, split.labels).mean()) == pytest.approx(losses[best], rel=1e-5)
-    assert whole[1].validation == run.metrics[best]["validation"]
+    assert whole[1].validation == rows[best]["validation"]
 
 
 def noise(count, seed):
@@ -141,7 +143,7 @@ def test_early_stopping_ends_the_run_and_keeps_the_best_epoch(memorizing, capsys
     assert len(rows) == best + 1 + config.early_stop < 40
     assert (summary.epoch, summary.validation) == (best + 1, rows[best]["validation"])
     run = train.load(summary.out)
-    assert (run.step, len(run.metrics)) == (best + 1, len(rows))
+    assert (run.step, run.metrics) == (best + 1, rows[: best + 1])
     assert checkpoints.steps(summary.out / "best") == [best + 1]
     logits = zoo.logits_fn(run.model, run.variables, run.preprocess)(config.dataset.validation.images)
     assert float(cross_entropy(logits, config.dataset.validation.labels).mean()) == pytest.approx(
