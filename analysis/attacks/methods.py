@@ -37,17 +37,17 @@ class Method(NamedTuple):
 
 
 METHODS: dict[str, Method] = {
+    "adversarial_patch": Method(adversarial_patch, "adversarial patch", "patch", "gradients"),
     "apgd": Method(apgd, "Auto-PGD", "bounded", "gradients"),
     "carlini_wagner": Method(carlini_wagner, "Carlini–Wagner", "minimal", "gradients"),
     "ddn": Method(ddn, "DDN", "minimal", "gradients"),
     "deepfool": Method(deepfool, "DeepFool", "minimal", "gradients"),
     "fab": Method(fab, "FAB", "minimal", "gradients"),
-    "adversarial_patch": Method(adversarial_patch, "adversarial patch", "patch", "gradients"),
     "fgsm": Method(fgsm, "FGSM", "bounded", "gradients"),
     "finite_differences": Method(finite_differences, "finite differences", "bounded", "scores"),
+    "fmn": Method(fmn, "FMN", "minimal", "gradients"),
     "hop_skip_jump": Method(hop_skip_jump, "HopSkipJump", "minimal", "labels"),
     "nes": Method(nes, "NES", "bounded", "scores"),
-    "fmn": Method(fmn, "FMN", "minimal", "gradients"),
     "pgd": Method(pgd, "PGD", "bounded", "gradients"),
     "square": Method(square, "Square", "bounded", "scores"),
     "sticker": Method(sticker, "sticker", "patch", "gradients"),

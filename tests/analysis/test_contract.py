@@ -99,7 +99,7 @@ def test_neither_jit_nor_vmap_matters(method, maps, images, labels):
     assert np.abs(together[1] - maps[:2]).max() > 1e-4
 
 
-@pytest.mark.parametrize("name", ["saliency", "integrated_gradients", "grad_cam", "guided_backprop", "pgd"])
+@pytest.mark.parametrize("name", ["saliency", "integrated_gradients", "grad_cam", "guided_backprop", "pgd", "apgd"])
 def test_bfloat16_models(small, variables, pooled_variables, images, labels, name):
     if name in OF_MODEL:
         method = functools.partial(OF_MODEL[name], Pooled(dtype=jnp.bfloat16), pooled_variables)

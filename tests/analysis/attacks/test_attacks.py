@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis import attacks
+from analysis import attacks, execution
 from analysis.attacks.methods import METHODS
 
 KEY = jax.random.key(0)
@@ -133,6 +133,15 @@ def test_pgd_is_not_weaker_than_fgsm(ball, logits_fn, images, labels):
     weak = attacks.fgsm(logits_fn, images, labels, threat)
     clean = cross_entropy(logits_fn, images, labels).mean()
     assert cross_entropy(logits_fn, strong, labels).mean() >= cross_entropy(logits_fn, weak, labels).mean() > clean
+
+
+@pytest.mark.parametrize("name", ["apgd", "pgd"])
+def test_one_loop_on_accelerators(name, monkeypatch):
+    """The state keeps its shapes and types from step to step, as `fori_loop` demands."""
+    args = linear, GREY, LABELS, attacks.L2(0.1)
+    expected = ATTACKS[name](*args)
+    monkeypatch.setattr(execution, "_platform", lambda tree: "gpu")
+    np.testing.assert_allclose(ATTACKS[name](*args), expected, atol=1e-6)
 
 
 def bowl(images):

@@ -74,6 +74,12 @@ def test_targeted_ratios_try_other_classes_one_after_the_other():
     assert (np.argmax(four_ways(result), 1) == 3).all()
 
 
+def test_pgd_needs_targets_for_a_targeted_ratio():
+    images = np.full((1, 1, 1, 3), 0.5, np.float32)
+    with pytest.raises(ValueError, match="loss='dlr-targeted' needs targets: give targets="):
+        attacks.pgd(four_ways, images, [0], attacks.Linf(0.1), key=KEY, loss="dlr-targeted")
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analysis import attacks
+from analysis import attacks, execution
 from analysis.attacks.goal import Goal
 from analysis.attacks.methods import METHODS
 from analysis.attacks.minimal import Nearest, cut
@@ -157,6 +157,15 @@ def test_inside_jit(name):
     )
     np.testing.assert_allclose(inside, outside, rtol=0.01)
     assert outside.any()
+
+
+@EACH
+def test_one_loop_on_accelerators(name, monkeypatch):
+    """The state keeps its shapes and types from step to step, as `fori_loop` demands."""
+    args = linear, IMAGES[:2], LABELS[:2]
+    expected = few_steps(name)(*args)
+    monkeypatch.setattr(execution, "_platform", lambda tree: "gpu")
+    np.testing.assert_allclose(few_steps(name)(*args), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "dtype"), [*zip(ATTACKS, itertools.cycle(["bfloat16", "float16"]), strict=False)])
