@@ -34,6 +34,9 @@ from train.run_directory import BEST, METRICS, TIMING
 from train.state import TrainState, initial_state, make_optimizer, next_epoch
 from train.tasks import Task
 
+TrainStep = Callable[[TrainState, batches.Batch], tuple[TrainState, steps.Report]]
+EvaluationStep = Callable[[dict[str, Any], Any, batches.Batch], Any]
+
 LAG = 2
 """Steps by which the host reads behind the device, so that neither waits for the other."""
 
@@ -101,8 +104,7 @@ def run(config: Config, quiet: bool = False, after_step: Callable[[int], None] |
       FloatingPointError: the loss is no longer finite; the last checkpoint before that stays.
       Interrupted: SIGINT or SIGTERM came; the state is saved.
     """
-    own_rate, own_validation = config.learning_rate, config.validation
-    config = config.resolve()
+    own, config = config, config.resolve()
     out = Path(str(config.out))
     run_directory.refuse_other_run(out, config)
     (_, dataset, data, task, _), template = prepare(config)
@@ -130,20 +132,27 @@ def run(config: Config, quiet: bool = False, after_step: Callable[[int], None] |
         run_directory.write_rows(out, METRICS, rows)
         run_directory.write_rows(out, TIMING, timing)
         progress.describe(dataset)
-        if own_validation is None and config.validation:
-            count = len(dataset.splits["validation"])
-            progress.say(f"{count:,} images are for validation: the data set's own, or a share of those for training")
         watch = transfer.Watch(out, progress.say) if config.transfer else None
-        if groups := config.groups(data):
-            progress.say(f"transfer from {config.from_}: {transfer.describe(groups)}")
-        elif config.from_ and own_rate is None:
-            progress.say(
-                f"fine-tuning from {config.from_}: learning rate {config.learning_rate:g}, "
-                f"a tenth of the default of {config.optimizer}"
-            )
+        plan = Plan(config, dataset, data, task, watch)
+        _announce(plan, own, progress)
         progress.start(int(state.epoch), int(state.step))
-        _train(state, Plan(config, dataset, data, task, watch), rows, interrupts.check, progress, after_step)
+        _train(state, plan, rows, interrupts.check, progress, after_step)
     return _summary(out, rows, config, task)
+
+
+def _announce(plan: Plan, own: Config, progress: Progress) -> None:
+    """Say what the user's configuration left open."""
+    config, dataset, data, _, _ = plan
+    if own.validation is None and config.validation:
+        count = len(dataset.splits["validation"])
+        progress.say(f"{count:,} images are for validation: the data set's own, or a share of those for training")
+    if groups := config.groups(data):
+        progress.say(f"transfer from {config.from_}: {transfer.describe(groups)}")
+    elif config.from_ and own.learning_rate is None:
+        progress.say(
+            f"fine-tuning from {config.from_}: learning rate {config.learning_rate:g}, "
+            f"a tenth of the default of {config.optimizer}"
+        )
 
 
 def _train(
@@ -155,26 +164,15 @@ def _train(
     after_step: Callable[[int], None] | None,
 ) -> None:
     config, dataset, data, task, watch = plan
-    out, model = plan.out, plan.model
-    # Parameters were drawn from the key itself.
-    key = jax.random.fold_in(jax.random.key(config.seed), 1)
-    optimizer = make_optimizer(config, data)
-    augmentation = augment.fit(config.augment, task.geometry, dataset.train.images)
-    make_step = functools.partial(
-        steps.make_train_step, model, data.preprocess, optimizer, task, augmentation, key,
-        windows=plan.windows, decay=config.ema or 0.0, remat=config.remat,
-    )  # fmt: skip
-    # One program for all epochs in which the same parameters move.
-    train_step = functools.cache(lambda still: make_step(still=still))
-    evaluation_step = steps.make_evaluation_step(model, data.preprocess, task)
-    if watch and not watch.begun:
-        total = _evaluate(state, evaluation_step, plan, dataset.validation or dataset.test, check)
-        watch.begin(task.summarize(total)[task.columns[0].name], transfer.describe(config.groups(data) or {}))
+    out = plan.out
+    train_step = _train_steps(plan)
+    evaluation_step = steps.make_evaluation_step(plan.model, data.preprocess, task)
     drawn = time.monotonic()
     try:
+        _note_baseline(state, evaluation_step, plan, check)
         for epoch in range(int(state.epoch), config.epochs):
             progress.pace.start()
-            for moved in _descend(state, train_step(plan.still(epoch)), plan, progress):
+            for moved in _descend(state, train_step(epoch), plan, progress):
                 state = moved
                 if after_step is not None:
                     after_step(int(state.step))
@@ -205,7 +203,7 @@ def _train(
             if finished and watch:
                 fine_tuning.remember(config, state.evaluated, watch)
             if finished:
-                predictions.draw(out, model, state.evaluated, data.preprocess, task, dataset.test, totals["test"])
+                predictions.draw(out, plan.model, state.evaluated, data.preprocess, task, dataset.test, totals["test"])
             if state.stopping is not None and not int(state.stopping.bad):
                 checkpoints.save(out / BEST, state, keep=1)
             checkpoints.save(out / "checkpoints", state)
@@ -216,6 +214,35 @@ def _train(
         _require_finite(state, plan)
         path = checkpoints.save(out / "checkpoints", state)
         raise Interrupted(stop.signal, f"stopped and saved as {path}: the same command goes on from there") from None
+
+
+def _train_steps(plan: Plan) -> Callable[[int], TrainStep]:
+    """The step of each epoch; one program for all epochs in which the same parameters move."""
+    config, dataset, data, task, _ = plan
+    make_step = functools.partial(
+        steps.make_train_step,
+        plan.model,
+        data.preprocess,
+        make_optimizer(config, data),
+        task,
+        augment.fit(config.augment, task.geometry, dataset.train.images),
+        # Parameters were drawn from the key itself.
+        jax.random.fold_in(jax.random.key(config.seed), 1),
+        windows=plan.windows,
+        decay=config.ema or 0.0,
+        remat=config.remat,
+    )
+    program = functools.cache(lambda still: make_step(still=still))
+    return lambda epoch: program(plan.still(epoch))
+
+
+def _note_baseline(state: TrainState, evaluation_step: EvaluationStep, plan: Plan, check: Callable[[], None]) -> None:
+    """Tell the watch over a transfer the loss of the network before its first step."""
+    if plan.watch and not plan.watch.begun:
+        task, dataset = plan.task, plan.dataset
+        total = _evaluate(state, evaluation_step, plan, dataset.validation or dataset.test, check)
+        rates = transfer.describe(plan.config.groups(plan.data) or {})
+        plan.watch.begin(task.summarize(total)[task.columns[0].name], rates)
 
 
 def _heed(state: TrainState, row: dict[str, Any], plan: Plan, progress: Progress) -> TrainState:
@@ -246,7 +273,7 @@ def _is_finished(state: TrainState, config: Config) -> bool:
 
 def _descend(
     state: TrainState,
-    train_step: Callable[[TrainState, batches.Batch], tuple[TrainState, steps.Report]],
+    train_step: TrainStep,
     plan: Plan,
     progress: Progress,
 ) -> Iterator[TrainState]:
@@ -279,7 +306,7 @@ def _descend(
 
 def _evaluate(
     state: TrainState,
-    evaluation_step: Callable[[dict[str, Any], Any, batches.Batch], Any],
+    evaluation_step: EvaluationStep,
     plan: Plan,
     split: Split,
     check: Callable[[], None],

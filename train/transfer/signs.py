@@ -23,7 +23,7 @@ FORGOTTEN = 0.05
 
 
 class Watch:
-    """The warnings of a run; each kind is said once, and all are kept in `transfer.json`.
+    """The warnings of a run; the first of each kind is said and kept in `transfer.json`, the others are counted.
 
     Args:
       out: the run directory; warnings of an earlier part of the run are read from it.
@@ -50,7 +50,7 @@ class Watch:
 
     @property
     def warnings(self) -> list[dict[str, Any]]:
-        """All warnings so far: `kind`, `text`, and where."""
+        """The first warning of each kind: `kind`, `text`, where, and the `count` of its kind."""
         return self._content["warnings"]
 
     def begin(self, loss: float, rates: str) -> None:
@@ -64,7 +64,7 @@ class Watch:
             self._norms.append(norm)
             return
         usual = statistics.median(self._norms)
-        if norm > EXPLOSION * usual:
+        if norm > EXPLOSION * usual > 0:
             text = f"gradient norm {norm:.3g} at step {step} is {norm / usual:.0f} times that of the first {REFERENCE}"
             self._warn("gradient", f"{text} steps: lower the rates or --clip", step=step)
 
@@ -76,6 +76,7 @@ class Watch:
                 f"loss {loss:.4g} after epoch {epoch} is above {baseline:.4g}, that of the pre-trained network before"
             )
             self._warn("baseline", f"{text}: lower the rates", epoch=epoch)
+        self._write()
 
     def forgetting(self, figure: str, before: float, after: float) -> None:
         """Compare a figure on the old problem before and after, where higher is better."""
@@ -87,9 +88,12 @@ class Watch:
             )
 
     def _warn(self, kind: str, text: str, **place: int) -> None:
-        if all(warning["kind"] != kind for warning in self.warnings):
-            self._say(f"warning: {text}")
-        self.warnings.append({"kind": kind, "text": text} | place)
+        for warning in self.warnings:
+            if warning["kind"] == kind:
+                warning["count"] += 1
+                return
+        self._say(f"warning: {text}")
+        self.warnings.append({"kind": kind, "text": text, "count": 1} | place)
         self._write()
 
     def _write(self) -> None:

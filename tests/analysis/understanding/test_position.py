@@ -47,6 +47,7 @@ def test_verdicts_follow_from_the_errors_of_the_networks():
 
 
 @pytest.mark.slow
-def test_coordinates_locate_and_a_mean_over_space_does_not(tmp_path):
-    result = position.experiment(epochs=4).run(lab(tmp_path), (0,))
-    assert [claim.verdict for claim in result.claims[:2]] == ["holds", "holds"], result.table.markdown()
+def test_coordinates_locate_better_than_a_mean_over_space(tmp_path):
+    result = position.experiment(epochs=2).run(lab(tmp_path), (0,))
+    errors = {row[0]: float(row[1]) for row in result.table.rows}
+    assert errors["coordinates"] < errors["mean over space"] < errors[position.CENTRE]

@@ -28,11 +28,6 @@ def test_each_sign_is_said_once_and_kept_for_a_resumed_run(tmp_path):
     again.forgetting("accuracy", 0.98, 0.5)
     assert "accuracy on the old problem, with the old head, fell from 0.98 to 0.5" in lines[2]
     content = json.loads((tmp_path / "transfer.json").read_text())
-    assert [warning["kind"] for warning in content["warnings"]] == [
-        "gradient",
-        "gradient",
-        "baseline",
-        "baseline",
-        "forgetting",
-    ]
+    counts = {warning["kind"]: warning["count"] for warning in content["warnings"]}
+    assert counts == {"gradient": 2, "baseline": 2, "forgetting": 1}
     assert content["old problem"] == {"figure": "accuracy", "before": 0.98, "after": 0.5}
