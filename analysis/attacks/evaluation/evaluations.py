@@ -119,7 +119,7 @@ class Evaluation:
             remarks.append(f"distance of the adversarial images: quartiles {quartiles}")
         for name, share in self.shortfalls.items():
             remarks.append(f"{name} leaves {share:.1%} of the way to the optimum undone on the linearised classifier")
-        return remarks + [f"warning: {warning.message}" for warning in self.warnings]
+        return remarks + ([f"warning: {warning.message}" for warning in self.warnings] or ["no warnings"])
 
     def figure(self) -> "Figure":
         """Accuracy over the radius, after each attack; at most four, the last included."""
