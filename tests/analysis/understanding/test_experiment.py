@@ -84,11 +84,13 @@ def test_the_command_lists_and_refuses(tmp_path, capsys):
     assert not [*tmp_path.iterdir()]
 
 
-def test_the_document_is_what_the_writer_writes():
-    path = Path(__file__).parents[3] / "docs" / "watermark.md"
+@pytest.mark.parametrize("name", ["watermark", "position"])
+def test_the_document_is_what_the_writer_writes(name):
+    path = Path(__file__).parents[3] / "docs" / f"{name}.md"
     text = path.read_text()
-    command, minutes, seconds = re.search(r"Made by `(.*)`, .* in (\d+) min (\d+) s\.", text).groups()
+    command, minutes, seconds = re.search(
+        r"Made by `(.*)`, with seeds?[ ,\d]+(?: in (\d+) min (\d+) s)?\.", text
+    ).groups()
+    time = None if minutes is None else 60 * int(minutes) + int(seconds)
     result = Result.load(path.with_suffix(".json"))
-    assert (
-        markdown(EXPERIMENTS["watermark"], result, "watermark.png", command, 60 * int(minutes) + int(seconds)) == text
-    )
+    assert markdown(EXPERIMENTS[name], result, f"{name}.png", command, time) == text
