@@ -75,11 +75,8 @@ def test_the_objective_is_the_main_loss_and_three_tenths_of_each_auxiliary_one(n
     ("task", "name", "fields", "heads"),
     [
         (Classification(10), "googlenet", {"auxiliary": True}, 2),
-        (Classification(10), "inception_v3", {"auxiliary": True}, 1),
         (Embedding(64), "googlenet", {"auxiliary": True}, 2),
-        (Position((96, 96)), "googlenet", {"auxiliary": True}, 2),
         (Segmentation(3, (48, 48)), "fcn_resnet50", {"auxiliary": True, "backbone": "resnet18"}, 1),
-        (Segmentation(3, (48, 48)), "deeplabv3_resnet50", {"auxiliary": True, "backbone": "resnet18"}, 1),
     ],
 )
 def test_heads_of_the_catalogue_give_what_a_task_takes(task, name, fields, heads):
