@@ -58,8 +58,9 @@ def evaluate(
       labels: (N,) the true classes.
       threat: `attacks.Linf(eps)`, `attacks.L2(eps)` or `attacks.L1(eps)`, or several of one norm.
       suite: `"standard"` (APGD on cross-entropy, targeted APGD on DLR, targeted FAB, Square with 5,000 queries: the
-        attacks of AutoAttack), `"quick"` (APGD on both losses), `"minimal"` (nearest images), or {label: attack}, an
-        attack being a function of (logits_fn, images, labels, threat) and, if it likes, `key` and `batch_size`.
+        attacks of AutoAttack), `"quick"` (APGD on both losses), `"minimal"` (nearest images); {label: attack}, an
+        attack being a function of (logits_fn, images, labels, threat) and, if it likes, `key` and `batch_size`; or
+        a tuple of `attacks.evaluation.Step`.
       key: from `jax.random.key`; image i uses `fold_in(key, i)`.
       batch_size: images held at once.
       samples: draws of a random classifier for each gradient and each verdict.

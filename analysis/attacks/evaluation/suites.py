@@ -108,18 +108,19 @@ def steps_of(suite: Any, victim: Victim, threat: Threat) -> tuple[Step, ...]:
     """The attacks of a suite that work for a classifier and a threat.
 
     Args:
-      suite: a name of `SUITES`, or {label: function of (logits_fn, images, labels, threat)}, which may also take
-        `key` and `batch_size`.
+      suite: a name of `SUITES`; {label: function of (logits_fn, images, labels, threat)}, which may also take `key`
+        and `batch_size`; or a tuple of `Step`.
       victim: the classifier.
       threat: the ball.
 
     Raises:
       ValueError: an unknown name, or a suite without attacks for this threat.
     """
-    if isinstance(suite, Mapping):
-        steps = tuple(Step(label, function) for label, function in suite.items())
-        if not steps or not all(callable(step.function) for step in steps):
-            raise ValueError(f"suite={suite!r}: expected {{label: attack}}, with at least one attack")
+    if not isinstance(suite, str):
+        steps = tuple(Step(*item) for item in suite.items()) if isinstance(suite, Mapping) else suite
+        right = isinstance(steps, tuple) and all(isinstance(step, Step) and callable(step.function) for step in steps)
+        if not steps or not right:
+            raise ValueError(f"suite={suite!r}: expected a name, {{label: attack}}, or a tuple of Step")
         return steps
     choice("suite", suite, SUITES)
     named = RANDOM if victim.randomness == "key" else SUITES[suite]

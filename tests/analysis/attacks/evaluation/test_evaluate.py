@@ -42,8 +42,15 @@ def evaluated(suite=SUITE, threat=None, **settings):
     return attacks.evaluate(linear, IMAGES, LABELS, threat, suite, key=KEY, **settings)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few_steps():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(procedure, "LONGER", 40)
+        yield
+
+
 @pytest.fixture(scope="module")
-def report():
+def report(few_steps):
     return evaluated()
 
 
@@ -144,7 +151,7 @@ def test_a_success_that_the_classifier_does_not_confirm_does_not_count():
         ({"threat": 0.1}, "threat=0.1: expected a threat model"),
         ({"threat": [attacks.Linf(0.1), attacks.L2(0.1)]}, "expected one norm"),
         ({"suite": "standrad"}, "did you mean standard"),
-        ({"suite": {}}, "expected {label: attack}"),
+        ({"suite": {}}, "expected a name, {label: attack}, or a tuple of Step"),
         ({"key": None}, "expected one key"),
         ({"batch_size": 0}, "batch_size=0: expected a positive integer"),
         ({"samples": 0}, "samples=0: expected a positive integer"),
