@@ -15,6 +15,7 @@ SMALL = ["mlp", "--size", "8", "--batch-size", "64", "--set", "widths=(16,)"]
 
 
 @pytest.mark.optimized
+@pytest.mark.slow
 def test_a_killed_run_of_the_users_configuration_ends_bit_equal(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     strategies = "--accumulate 2 --ema 0.9 --early-stop 2 --schedule plateau --augment shift,mixup"

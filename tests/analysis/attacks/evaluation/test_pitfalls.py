@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis import attacks
-from analysis.attacks.evaluation import Step, pitfalls
+from analysis.attacks.evaluation import Step, pitfalls, suites
 from analysis.attacks.evaluation.victim import Victim
 
 KEY = jax.random.key(0)
@@ -108,8 +108,12 @@ def test_an_attack_that_leaves_what_a_longer_one_breaks_is_a_warning():
 
 
 def test_too_few_classes_are_named():
-    report = attacks.evaluate(few_classes, IMAGES, LABELS % 2, attacks.Linf(0.01), "quick", key=KEY)
-    assert "left out, because they need more classes: APGD-DLR (3)" in str(report)
+    victim = Victim.of(few_classes, IMAGES, 1, len(IMAGES), KEY)
+    names = suites.left_out("standard", victim, attacks.Linf(0.1))
+    assert names == "APGD-DLR targeted (4)"
+    probe = pitfalls.Probe("none", 1, False, False)
+    (only,) = pitfalls.pitfalls(probe, pitfalls.Outcome(40, left_out=names))
+    assert only.message == "left out, because they need more classes: APGD-DLR targeted (4)"
 
 
 def test_attacks_without_gradients_that_win_are_a_warning():
@@ -120,7 +124,7 @@ def test_attacks_without_gradients_that_win_are_a_warning():
         return images
 
     misled.defjvp(lambda primals, tangents: (primals[0], -tangents[0]))
-    suite = {"PGD": attacks.pgd, "Square": attacks.square}
+    suite = (Step("PGD", attacks.pgd), Step("Square", attacks.square, {"queries": 200}))
     report = attacks.evaluate(lambda x: linear(misled(x)), IMAGES, LABELS, attacks.Linf(0.03), suite, key=KEY)
     names = {warning.name for warning in report.warnings}
     assert {"black box beats white box", "a larger radius does not help", "an unbounded attack fails"} <= names
