@@ -11,6 +11,7 @@ import sys
 
 import zoo
 from convzoo import commands, programs
+from convzoo.checks import did_you_mean
 from train import Interrupted
 from train.commands import COMMANDS, DEFAULT
 
@@ -29,7 +30,10 @@ def make_parser(name: str = "") -> commands.Parser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    name = arguments[0] if arguments and arguments[0] in COMMANDS else ""
+    first = arguments[0] if arguments else ""
+    if first not in {*COMMANDS, *zoo.list_models()} and (hint := did_you_mean(first, COMMANDS)):
+        make_parser().error(f"{first!r} is neither a model nor a command{hint}")
+    name = first if first in COMMANDS else ""
     options = make_parser(name).parse_args(arguments[1:] if name else arguments)
     try:
         return commands.answer(lambda: print(COMMANDS.get(name, DEFAULT).answer(options)))

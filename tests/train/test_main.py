@@ -19,6 +19,7 @@ SMALL = ["mlp", "--size", "8", "--batch-size", "128", "--set", "widths=(16,)"]
     ("arguments", "message"),
     [
         (["renset20"], "did you mean resnet20"),
+        (["shw", "digits"], "neither a model nor a command, did you mean show"),
         (["mlp", "--dataset", "digit"], "did you mean digits"),
         (["mlp", "--set", "width=3"], "did you mean widths"),
         (["mlp", "--set", "width"], "NAME=VALUE"),
