@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from train.datasets import Split
+from train.datasets import Split, stream
 
 
 class Batch(NamedTuple):
@@ -116,7 +116,7 @@ def batches(
     filled = np.resize(visits, total * batch_size)
     targets = split.target(target)
     weights = (np.arange(len(filled)) < len(visits)).astype(np.float32)
-    for index in range(start, total):
-        part = slice(index * batch_size, (index + 1) * batch_size)
-        indices = filled[part]
-        yield Batch(split.images[indices], targets[indices], weights[part])
+    parts = [slice(index * batch_size, (index + 1) * batch_size) for index in range(start, total)]
+    images = stream.fetch(split.images, (filled[part] for part in parts))
+    for part, some in zip(parts, images, strict=True):
+        yield Batch(some, targets[filled[part]], weights[part])

@@ -13,7 +13,7 @@ from convzoo import checks
 from train import augment, datasets, model_fields
 from train.datasets import Data, Dataset
 from train.optimizers import OPTIMIZERS
-from train.options import OPTIONS
+from train.options import OPTIONS, read_fold
 from train.tasks import TASKS, Classification, Task
 from train.transfer import Group, highest, of_model
 from zoo import catalog
@@ -56,6 +56,11 @@ class Config:
       task: `classification`, `segmentation`, `position` or `embedding`.
       loss: of a task that has several: `triplet` or `contrastive` for the embedding; None: the first.
       keep_proportions: bring pictures to their size by resizing and a centre crop, instead of squeezing them.
+      skip_broken: leave out files of a folder that cannot be read as pictures, instead of refusing the folder.
+      stream: decode the pictures of a folder batch by batch instead of all at once. Larger sets than a quarter of the
+        machine's memory are streamed anyway; either way a run ends in the same bits.
+      fold: `2/5` trains and tests the second of five parts of a cross-validation (`Dataset.fold`); None: the data set's
+        own split.
       data_dir: folder of prepared TensorFlow Datasets; None: their own default.
       momentum: of `sgd` and `lars`, in [0, 1).
       nesterov: momentum by Nesterov, for `sgd` and `lars`.
@@ -112,6 +117,9 @@ class Config:
     class_weights: str = "none"
     mixed_precision: bool = False
     remat: bool = False
+    skip_broken: bool = False
+    stream: bool = False
+    fold: str | None = None
 
     def __post_init__(self):
         for name, option in OPTIONS.items():
@@ -125,7 +133,8 @@ class Config:
             self._check_arrays(self.dataset)
 
     def _check_arrays(self, dataset: Dataset) -> None:
-        asked: dict[str, Any] = {"keep_proportions": self.keep_proportions, "data_dir": self.data_dir}
+        options = ("keep_proportions", "data_dir", "skip_broken", "stream")
+        asked: dict[str, Any] = {name: getattr(self, name) for name in options}
         if self.size != dataset.image_shape[0]:
             asked["size"] = self.size
         for name, value in asked.items():
@@ -224,8 +233,11 @@ class Config:
         dataset = self.dataset
         if not isinstance(dataset, Dataset):
             assert self.size is not None
-            options: dict[str, Any] = {"keep_proportions": self.keep_proportions, "data_dir": self.data_dir}
+            names = ("keep_proportions", "data_dir", "skip_broken", "stream")
+            options: dict[str, Any] = {name: getattr(self, name) for name in names}
             dataset = datasets.load(dataset, self.size, **options, validation=bool(self.validation))
+        if self.fold is not None:
+            dataset = dataset.fold(*read_fold("fold", self.fold))
         return dataset.with_validation(self.validation or 0.0, self.seed)
 
     def build(self, width: int) -> nn.Module:
@@ -262,9 +274,9 @@ class Config:
         return Classification.create(data, self.label_smoothing, balanced=True)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data of everything but `out`: a run is the same in any place."""
+        """Plain data of everything but `out` and `stream`: the same run in any place, from memory or from files."""
         named = dataclasses.replace(self, dataset=self.dataset_name)
-        return {name: value for name, value in dataclasses.asdict(named).items() if name != "out"}
+        return {name: value for name, value in dataclasses.asdict(named).items() if name not in ("out", "stream")}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], out: str) -> "Config":

@@ -101,6 +101,22 @@ def comma_separated(text: str) -> tuple[str, ...]:
     return () if text == "none" else tuple(text.split(","))
 
 
+def read_fold(name: str, value: Any) -> tuple[int, int]:
+    """The number of a fold and of all folds, of text such as `2/5`.
+
+    Raises:
+      ValueError: other text, or fewer than two folds.
+
+    Example:
+      >>> read_fold("fold", "2/5")
+      (2, 5)
+    """
+    numbers = [int(part) for part in str(value).split("/") if part.isdecimal()]
+    if len(numbers) != 2 or str(value).count("/") != 1 or not 1 <= numbers[0] <= numbers[1] or numbers[1] < 2:
+        raise ValueError(f"{name}={value!r}: expected NUMBER/FOLDS, such as 2/5")
+    return numbers[0], numbers[1]
+
+
 OPTIONS = {
     "model": Option("a name from `python -m zoo list`", name_in(catalog.variant)),
     "dataset": Option("digits, scenes, faces, folder:PATH or tfds:NAME", dataset),
@@ -151,6 +167,9 @@ OPTIONS = {
     ),
     "class_weights": Option("none or balanced: weight losses against rare classes", choice(("none", "balanced"))),
     "mixed_precision": Option("compute in bfloat16, with float32 parameters and sums", switch, bool),
+    "skip_broken": Option("leave out files of a folder that are no readable pictures", switch, bool),
+    "stream": Option("decode a folder batch by batch; default: where it exceeds a quarter of the memory", switch, bool),
+    "fold": Option("part of a cross-validation, as 2/5; --folds 5 trains all", optional(read_fold)),
     "remat": Option("keep fewer activations and compute them twice: less memory, more time", switch, bool),
 }
 """By field of `train.Config`, all but `fields`."""

@@ -13,6 +13,7 @@ from train.augment.colour import FITTED, RECOLOURINGS, Colours
 from train.augment.geometry import MOTIONS, Geometry, move
 from train.augment.mixing import MIXTURES, mix
 from train.batches import Batch
+from train.datasets.stream import Stream
 
 __all__ = [
     "AUGMENTATIONS",
@@ -33,7 +34,7 @@ AUGMENTATIONS = (*MOTIONS, *RECOLOURINGS, *MIXTURES)
 """All names."""
 
 
-def fit(names: Sequence[str], geometry: Geometry, images: np.ndarray) -> Augmentation:
+def fit(names: Sequence[str], geometry: Geometry, images: np.ndarray | Stream) -> Augmentation:
     """`chain` with the facts about the training images that its augmentations need.
 
     Args:

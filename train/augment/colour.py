@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from train.augment import examples
+from train.datasets.description import Moments
+from train.datasets.stream import Stream, chunks
 
 JITTER = 0.4
 """Largest relative change of brightness, contrast and saturation."""
@@ -17,8 +19,6 @@ CUTOUT = 0.5
 """Side of the square that is cut out, as a share of the image's: 16 of 32 pixels, as for CIFAR-10."""
 NOISE = 0.05
 """Standard deviation of the noise."""
-CHUNK = 1024
-"""Images whose float64 copy is in memory at a time while the covariance is summed."""
 LUMINANCE = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in gray. Reference: ITU-R BT.601."""
 
@@ -35,20 +35,22 @@ class Colours(NamedTuple):
     components: np.ndarray
 
     @classmethod
-    def of(cls, images: np.ndarray) -> "Colours":
+    def of(cls, images: np.ndarray | Stream) -> "Colours":
         """The facts about (N, H, W, C) images in [0, 1].
 
         Example:
           >>> Colours.of(np.linspace(0, 1, 24, dtype=np.float32).reshape(2, 2, 2, 3)).components.shape
           (3, 3)
         """
-        mean, channels = images.mean((0, 1, 2), np.float64), images.shape[-1]
+        moments, channels = Moments(), images.shape[-1]
+        for some in chunks(images):
+            moments.add(some)
         covariance = np.zeros((channels, channels))
-        for start in range(0, len(images), CHUNK):
-            centred = images[start : start + CHUNK].reshape(-1, channels) - mean
+        for some in chunks(images):
+            centred = some.reshape(-1, channels) - moments.mean
             covariance += centred.T @ centred
         values, vectors = np.linalg.eigh(covariance * (channels / images.size))
-        return cls(mean.astype(np.float32), (vectors * values).T.astype(np.float32))
+        return cls(moments.mean.astype(np.float32), (vectors * values).T.astype(np.float32))
 
 
 Recolouring = Callable[[jax.Array, jax.Array, Colours | None], jax.Array]

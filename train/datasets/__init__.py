@@ -34,7 +34,12 @@ SOURCES = {
     "digits": Source("train.datasets.digits", "digits", largest_default_size=64),
     "scenes": Source("train.datasets.scenes", "scenes[:WATERMARK]", "watermark", True, largest_default_size=64),
     "faces": Source("train.datasets.faces", "faces", largest_default_size=64),
-    "folder": Source("train.datasets.folder", "folder:PATH", "path", options=("keep_proportions", "validation")),
+    "folder": Source(
+        "train.datasets.folder",
+        "folder:PATH",
+        "path",
+        options=("keep_proportions", "validation", "skip_broken", "stream"),
+    ),
     "tfds": Source("train.datasets.tfds", "tfds:NAME", "name", options=("keep_proportions", "data_dir", "validation")),
 }
 
@@ -49,17 +54,21 @@ def load(
     keep_proportions: bool = False,
     data_dir: str | None = None,
     validation: bool = False,
+    skip_broken: bool = False,
+    stream: bool = False,
 ) -> Dataset:
     """Load a data set with images of one size.
 
     Args:
       name: `digits`, `scenes` (`scenes:class` and `scenes:shuffled` with a watermark), `faces`, `folder:PATH` (one
-        sub-folder a class, or `train/` and `test/` or `val/` folders of those) or `tfds:NAME`.
+        sub-folder a class, or `train/` and `test/` or `val/` folders of those, or a `manifest.csv`) or `tfds:NAME`.
       size: height and width in pixels.
       seed: draws the split of a folder, or the scenes or faces. The split of the digits is fixed.
       keep_proportions: for pictures of any size: resize and crop the centre, instead of squeezing.
       data_dir: for `tfds:NAME`: the folder of prepared sets.
       validation: read a source's own images for validation, where it has some beside those for testing.
+      skip_broken: for `folder:PATH`: leave out files that cannot be read.
+      stream: for `folder:PATH`: keep no images in memory.
 
     Returns:
       A `Dataset`.
@@ -74,6 +83,7 @@ def load(
     source, argument = find(name)
     integer("size", size)
     options: dict[str, Any] = {"keep_proportions": keep_proportions, "data_dir": data_dir}
+    options |= {"skip_broken": skip_broken, "stream": stream}
     options = {option: value for option, value in options.items() if value}
     for option, value in options.items():
         if option not in source.options:

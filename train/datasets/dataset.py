@@ -1,17 +1,21 @@
-"""Data sets in memory: images in two splits, with labels and other targets or facts."""
+"""Data sets: images in splits, in memory or in files, with labels and other targets or facts."""
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+
+from train.datasets.stream import Stream, chunks, take
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Split:
-    """Images with their targets, all in memory.
+    """Images with their targets.
 
     Attributes:
-      images: (N, H, W, C) float32 in [0, 1].
+      images: (N, H, W, C) float32 in [0, 1]; a `Stream` stands for an array, and decodes the images that are indexed.
       labels: (N,) int32, the index of each image's class; (0,) where there are no classes.
       extra: other targets and facts, by name: arrays of (N, ...).
 
@@ -23,7 +27,7 @@ class Split:
       4
     """
 
-    images: np.ndarray
+    images: Any
     labels: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int32))
     extra: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
@@ -32,7 +36,7 @@ class Split:
             raise ValueError(
                 f"images of shape {self.images.shape} and type {self.images.dtype}: expected (N, H, W, C) float32"
             )
-        low, high = float(self.images.min()), float(self.images.max())
+        low, high = (0.0, 1.0) if isinstance(self.images, Stream) else (self.images.min(), self.images.max())
         if not 0 <= low <= high <= 1:
             raise ValueError(f"images between {low:g} and {high:g}: expected values in [0, 1]")
         if self.labels.shape not in ((len(self),), (0,)) or self.labels.dtype != np.int32:
@@ -46,10 +50,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
-    def rows(self, rows: np.ndarray) -> "Split":
-        """Some of the images, by index or by a mask of length N."""
+    def rows(self, rows: np.ndarray | slice) -> "Split":
+        """Some of the images, by index, by a slice or by a mask of length N."""
         labels = self.labels[rows] if len(self.labels) else self.labels
-        return Split(self.images[rows], labels, {name: values[rows] for name, values in self.extra.items()})
+        return Split(take(self.images, rows), labels, {name: values[rows] for name, values in self.extra.items()})
 
     def target(self, name: str) -> np.ndarray:
         """The targets of a task: `labels`, or an entry of `extra`.
@@ -133,8 +137,7 @@ class Dataset:
             return dataclasses.replace(self, validation=None)
         if self.validation is not None:
             return self
-        labels = self.train.labels if len(self.train.labels) else np.zeros(len(self.train), np.int32)
-        order = np.random.default_rng([seed, len(labels)]).permutation(len(labels))
+        labels, order = self._shuffled(seed)
         aside = np.zeros(len(labels), bool)
         for label in np.unique(labels):
             rows = order[labels[order] == label]
@@ -143,21 +146,67 @@ class Dataset:
             raise ValueError(f"validation={share}: {self.name} has no class of two training images to take one from")
         return dataclasses.replace(self, train=self.train.rows(~aside), validation=self.train.rows(aside))
 
+    def fold(self, number: int, folds: int) -> "Dataset":
+        """The same data for one part of a cross-validation: the images of a fold to test on, the others to train on.
+
+        The folds are parts of the training images, equal but for one image in size and in the share of every class,
+        and always the same. The data set's own test images are left out of all of them.
+
+        Args:
+          number: of the fold, from 1 to `folds`.
+          folds: at least 2.
+
+        Returns:
+          A `Dataset`.
+
+        Raises:
+          ValueError: a class with a single image, which would be tested and not trained, or fewer images than folds.
+
+        Example:
+          >>> split = Split(np.zeros((20, 8, 8, 1), np.float32), np.arange(20, dtype=np.int32) % 2)
+          >>> part = Dataset("toy", split, split, ("a", "b")).fold(1, 5)
+          >>> len(part.train), len(part.test)
+          (16, 4)
+        """
+        labels, order = self._shuffled(0)
+        counts = np.bincount(labels)
+        if len(labels) < folds or 1 in counts:
+            name = self.classes[int(np.argmax(counts == 1))] if self.classes and 1 in counts else ""
+            reason = f"class {name!r} has 1 training image" if name else f"there are {len(labels)} training images"
+            raise ValueError(f"folds={folds}: {reason} of {self.name}, too few to be trained and tested")
+        # Class by class around the folds: the next class goes on where the last one ended.
+        ranks = np.empty(len(labels), int)
+        ranks[order[np.argsort(labels[order], kind="stable")]] = np.arange(len(labels))
+        aside = ranks % folds == number - 1
+        return dataclasses.replace(self, train=self.train.rows(~aside), test=self.train.rows(aside))
+
+    def _shuffled(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Labels of the training images, 0 where there are none, and a random order of these images."""
+        labels = self.train.labels if len(self.train.labels) else np.zeros(len(self.train), np.int32)
+        return labels, np.random.default_rng([seed, len(labels)]).permutation(len(labels))
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(H, W, C) of every image."""
         return self.train.images.shape[1:]
 
-    def fingerprint(self, target: str = "labels") -> str:
+    def fingerprint(self, target: str = "labels", observe: Callable[[str, np.ndarray], None] | None = None) -> str:
         """SHA-256 of all images, labels and targets: equal for equal data, so that a run notices changed data.
 
         Args:
           target: the targets of a task, as in `Split.target`.
+          observe: called with the name of each split and some of its images, until all were shown in their order: one
+            pass over images in files is enough for all that must be known of them.
         """
         digest = hashlib.sha256(repr(self.classes).encode())
-        for split in self.splits.values():
+        for name, split in self.splits.items():
             targets = [] if target == "labels" else [split.target(target)]
-            for values in (split.images, split.labels, *targets):
+            digest.update(repr(split.images.shape).encode())
+            for images in chunks(split.images):
+                digest.update(np.ascontiguousarray(images).data)
+                if observe is not None:
+                    observe(name, images)
+            for values in (split.labels, *targets):
                 digest.update(repr(values.shape).encode())
                 digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()

@@ -12,6 +12,37 @@ VOID = 255
 """Value of pixels in an integer mask that do not count, as in PASCAL VOC and Cityscapes."""
 
 
+class Moments:
+    """Mean and standard deviation of each channel, from images that come a few at a time.
+
+    Reference: Chan, Golub & LeVeque, 1979, STAN-CS-79-773.
+
+    Example:
+      >>> moments = Moments()
+      >>> for value in (0.0, 1.0):
+      ...     moments.add(np.full((2, 8, 8, 1), value, np.float32))
+      >>> moments.mean.tolist(), moments.std.tolist()
+      ([0.5], [0.5])
+    """
+
+    def __init__(self):
+        self._count, self.mean, self._squares = 0, np.zeros(1), np.zeros(1)
+
+    def add(self, images: np.ndarray) -> None:
+        """Count (N, H, W, C) images."""
+        count = images[..., 0].size
+        mean, total = images.mean((0, 1, 2), np.float64), self._count + count
+        distance = mean - self.mean
+        within = images.var((0, 1, 2), np.float64) * count
+        self._squares = self._squares + within + distance**2 * (self._count * count / total)
+        self.mean, self._count = self.mean + distance * (count / total), total
+
+    @property
+    def std(self) -> np.ndarray:
+        """(C,) of all images so far."""
+        return np.sqrt(self._squares / self._count)
+
+
 class Data(NamedTuple):
     """The facts about a data set that a run keeps.
 
@@ -42,18 +73,17 @@ class Data(NamedTuple):
         Raises:
           ValueError: the data set has no such target.
         """
-        images = dataset.train.images
-        mean, std = images.mean((0, 1, 2), np.float64), images.std((0, 1, 2), np.float64)
+        moments = Moments()
+        fingerprint = dataset.fingerprint(target, lambda name, images: moments.add(images) if name == "train" else None)
+        mean, std = moments.mean, moments.std
         # A channel that never changes has nothing to scale.
         preprocess = Preprocess(tuple(mean.tolist()), tuple(np.where(std > 0, std, 1).tolist()))
         shape = dataset.train.target(target).shape[1:]
         labels = dataset.train.labels
         counts = np.bincount(labels, minlength=len(dataset.classes)).tolist() if len(labels) else ()
         values = 0 if target == "labels" else max(_values(split.target(target)) for split in dataset.splits.values())
-        fingerprint = dataset.fingerprint(target)
-        return cls(
-            dataset.classes, dataset.image_shape, len(images), preprocess, fingerprint, shape, tuple(counts), values
-        )
+        images = len(dataset.train)
+        return cls(dataset.classes, dataset.image_shape, images, preprocess, fingerprint, shape, tuple(counts), values)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -1,12 +1,13 @@
-"""A folder of pictures with one sub-folder a class, or with such folders for training and testing."""
+"""A folder of pictures with one sub-folder a class, with such folders for training and testing, or with a manifest."""
 
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from train.datasets import manifest, pictures
 from train.datasets.dataset import Dataset, Split
-from train.datasets.prepare import pixels, stratified
+from train.datasets.prepare import stratified
+from train.datasets.stream import exceeds_memory
 
 TEST_SHARE = 0.2
 TRAIN = "train"
@@ -15,13 +16,25 @@ TEST = ("test", "val", "valid", "validation")
 FILE = "file"
 """Entry of `Split.extra` that holds the name of each image's file."""
 
+Classes = dict[str, list[Path]]
+"""The files of each class."""
 
-def load(path: str, size: int, seed: int = 0, keep_proportions: bool = False, validation: bool = False) -> Dataset:
+
+def load(
+    path: str,
+    size: int,
+    seed: int = 0,
+    keep_proportions: bool = False,
+    validation: bool = False,
+    skip_broken: bool = False,
+    stream: bool = False,
+) -> Dataset:
     """Read a folder: every sub-folder with pictures in it, at any depth, is the class of its name.
 
     If the folder holds `train/` beside `test/`, `val/`, `valid/` or `validation/`, these hold the classes and are
     the splits; with several to test on, `test/` is used. Else a fifth of each class is for testing. Hidden folders
-    and files, whose names start with a dot, are ignored.
+    and files, whose names start with a dot, are ignored. If the folder holds `manifest.csv`, its columns `file`,
+    `class` and perhaps `split` say all that instead of the folders.
 
     Args:
       path: of the folder.
@@ -29,39 +42,79 @@ def load(path: str, size: int, seed: int = 0, keep_proportions: bool = False, va
       seed: draws the fifth.
       keep_proportions: resize and crop the centre, instead of squeezing.
       validation: read the next of the folders to test on, if there is one, as images for validation.
+      skip_broken: leave out files that cannot be read as pictures, and count them in the note.
+      stream: decode images when they are needed; sets that take more than a quarter of the memory always are.
 
     Returns:
       A `Dataset` of colour images, or of gray ones where all are gray; `extra["file"]` holds their file names.
 
     Raises:
       ValueError: no such folder, fewer than two classes, a class with too few pictures, folders of splits beside
-        other folders, test classes that are not trained, or a file that cannot be read as a picture.
+        other folders, test classes that are not trained, wrong rows of a manifest, or files that cannot be read as
+        pictures.
     """
     root, name = Path(path), f"folder:{path}"
     if not root.is_dir():
         raise ValueError(f"{name}: no such folder")
-    tests = _tests(root, name)
-    files = _classes(root / TRAIN if tests else root, name)
-    classes = tuple(files)
-    train = _read_all(files, classes, size, keep_proportions)
-    if not tests:
-        dataset = stratified(name, train.images, train.labels, classes, TEST_SHARE, seed, train.extra)
-        note = "a fifth of each class is for testing; folders train/ and test/ would be used as they are"
-        return Dataset(name, dataset.train, dataset.test, classes, note)
-    used, unused = tests[: 2 if validation else 1], tests[2 if validation else 1 :]
-    splits = [train]
+    content, remark = _content(root, name)
+    tests = [split for split in TEST if split in content]
+    used, unused = [TRAIN, *tests[: 2 if validation else 1]], tests[2 if validation else 1 :]
+    classes = tuple(content[TRAIN])
     for split in used:
-        split_files = _classes(root / split, name)
-        if strangers := sorted(set(split_files) - set(files)):
+        if strangers := sorted(set(content[split]) - set(classes)):
             raise ValueError(
                 f"{name}: {split}/ has a class {strangers[0]!r}, but {TRAIN}/ has only {', '.join(classes)}"
             )
-        splits.append(_read_all(split_files, classes, size, keep_proportions))
-    channels = max(split.images.shape[3] for split in splits)
-    train, test, *others = (_with_channels(split, channels) for split in splits)
-    note = f"trained on {TRAIN}/, tested on {tests[0]}/" + "".join(f", validated on {other}/" for other in used[1:])
+    rows = [(split, label, file) for split in used for label, files in content[split].items() for file in files]
+    files = [file for *_, file in rows]
+    try:
+        read = pictures.read(files, size, keep_proportions, root, stream or exceeds_memory(len(files), size))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if read.reasons and not skip_broken:
+        raise ValueError(
+            f"{name}: {len(read.reasons)} of {len(files)} files cannot be read as a picture: "
+            f"{pictures.listed(read.reasons)}; --skip-broken leaves them out"
+        )
+    rows = [row for row, readable in zip(rows, read.readable, strict=True) if readable]
+    if empty := [label for label in classes if (TRAIN, label) not in {row[:2] for row in rows}]:
+        raise ValueError(f"{name}: class {empty[0]!r} has no readable picture to train on")
+    labels = np.array([classes.index(label) for _, label, _ in rows], np.int32)
+    whole = Split(read.images, labels, {FILE: np.array([file.name for *_, file in rows])})
+    if tests:
+        dataset = _as_split(name, whole, np.array([split for split, *_ in rows]), classes, used, unused)
+    else:
+        dataset = stratified(name, whole.images, labels, classes, TEST_SHARE, seed, whole.extra)
+        remark += "a fifth of each class is for testing; folders train/ and test/ would be used as they are"
+    remark += dataset.note
+    if read.reasons:
+        remark += f"; {len(read.reasons)} of {len(files)} files skipped: {pictures.listed(read.reasons)}"
+    return Dataset(name, dataset.train, dataset.test, classes, remark, dataset.validation)
+
+
+def _as_split(
+    name: str, whole: Split, splits: np.ndarray, classes: tuple[str, ...], used: list[str], unused: list[str]
+) -> Dataset:
+    """The data set of splits that the folder names."""
+    for split in used:
+        if split not in splits:
+            raise ValueError(f"{name}: {split}/ has no readable picture")
+    # They lie one after the other: a slice is not a copy.
+    edges = {split: np.flatnonzero(splits == split)[[0, -1]] for split in used}
+    train, test, *others = (whole.rows(slice(int(first), int(last) + 1)) for first, last in edges.values())
+    note = f"trained on {TRAIN}/, tested on {used[1]}/" + "".join(f", validated on {other}/" for other in used[2:])
     note += f"; not used: {', '.join(f'{other}/' for other in unused)}" if unused else ""
     return Dataset(name, train, test, classes, note, others[0] if others else None)
+
+
+def _content(root: Path, name: str) -> tuple[dict[str, Classes], str]:
+    """The classes of each split, or of `TRAIN` alone, and a remark on their source."""
+    file = root / manifest.NAME
+    if not file.is_file():
+        tests = _tests(root, name)
+        folders = {split: root / split for split in (TRAIN, *tests)} if tests else {TRAIN: root}
+        return {split: _classes(folder, name) for split, folder in folders.items()}, ""
+    return manifest.read(file, name, (TRAIN, *TEST)), f"{file.name}: "
 
 
 def _folders(root: Path) -> list[Path]:
@@ -70,7 +123,7 @@ def _folders(root: Path) -> list[Path]:
 
 def _tests(root: Path, name: str) -> list[str]:
     """The folders to test on, if the folder holds splits; [] if it holds classes."""
-    names = [folder.name for folder in _folders(root) if _pictures(folder)]
+    names = [folder.name for folder in _folders(root) if pictures.below(folder)]
     tests = [test for test in TEST if test in names]
     others = [other for other in names if other not in (TRAIN, *TEST)]
     if TRAIN in names and tests and others:
@@ -83,44 +136,12 @@ def _tests(root: Path, name: str) -> list[str]:
     return tests if TRAIN in names else []
 
 
-def _classes(root: Path, name: str) -> dict[str, list[Path]]:
+def _classes(root: Path, name: str) -> Classes:
     """The pictures of each class."""
-    files = {folder.name: _pictures(folder) for folder in _folders(root)}
-    files = {label: pictures for label, pictures in files.items() if pictures}
+    files = {folder.name: pictures.below(folder) for folder in _folders(root)}
+    files = {label: some for label, some in files.items() if some}
     if len(files) < 2:
         raise ValueError(
             f"{name}: {len(files)} sub-folder(s) with pictures in {root}, but one a class is needed, 2 at least"
         )
     return files
-
-
-def _pictures(folder: Path) -> list[Path]:
-    suffixes = Image.registered_extensions()
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in suffixes and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
-
-
-def _read_all(files: dict[str, list[Path]], classes: tuple[str, ...], size: int, keep_proportions: bool) -> Split:
-    images = [_read(file, size, keep_proportions) for pictures in files.values() for file in pictures]
-    if len({image.shape for image in images}) > 1:
-        images = [np.broadcast_to(image, (size, size, 3)) for image in images]
-    indices = np.array([classes.index(label) for label in files], np.int32)
-    labels = np.repeat(indices, [len(pictures) for pictures in files.values()])
-    names = np.array([file.name for pictures in files.values() for file in pictures])
-    return Split(np.stack(images), labels, {FILE: names})
-
-
-def _with_channels(split: Split, channels: int) -> Split:
-    shape = (*split.images.shape[:3], channels)
-    return Split(np.ascontiguousarray(np.broadcast_to(split.images, shape)), split.labels, split.extra)
-
-
-def _read(file: Path, size: int, keep_proportions: bool) -> np.ndarray:
-    try:
-        with Image.open(file) as image:
-            return pixels(image, size, keep_proportions)
-    except OSError as error:
-        raise ValueError(f"{file} cannot be read as a picture: {error}") from None

@@ -1,38 +1,17 @@
-"""Pictures of any size as arrays of one size, and stratified splits."""
+"""Stratified splits."""
 
 from collections.abc import Mapping
 
 import numpy as np
-from PIL import Image, ImageOps
 from sklearn.model_selection import train_test_split
 
 from train.datasets.dataset import Dataset, Split
-
-
-def pixels(image: Image.Image, size: int, keep_proportions: bool = False) -> np.ndarray:
-    """A picture as a square array, antialiased where it shrinks.
-
-    Args:
-      image: a picture of mode `L` (gray), or of any other, which becomes RGB.
-      size: height and width in pixels.
-      keep_proportions: resize until the shorter side fits, and crop the centre; else squeeze or stretch.
-
-    Returns:
-      (size, size, 1 or 3) float32 in [0, 1].
-
-    Example:
-      >>> pixels(Image.new("L", (20, 10), 255), 4)[0, 0].tolist()
-      [1.0]
-    """
-    image = image if image.mode == "L" else image.convert("RGB")
-    fit = ImageOps.fit if keep_proportions else Image.Image.resize
-    array = np.asarray(fit(image, (size, size), Image.Resampling.BILINEAR), np.float32) / 255
-    return array.reshape(size, size, -1)
+from train.datasets.stream import Stream
 
 
 def stratified(
     name: str,
-    images: np.ndarray,
+    images: np.ndarray | Stream,
     labels: np.ndarray,
     classes: tuple[str, ...],
     test_size: float | int,
@@ -43,7 +22,7 @@ def stratified(
 
     Args:
       name: of the data set.
-      images: (N, H, W, C) float32 in [0, 1].
+      images: (N, H, W, C) float32 in [0, 1], or a stream of them.
       labels: (N,) int32.
       classes: the name of each class.
       test_size: number of images to set aside, or their share.
@@ -65,8 +44,5 @@ def stratified(
         )
     count = test_size if isinstance(test_size, int) else max(round(test_size * len(labels)), len(classes))
     train, test = train_test_split(np.arange(len(labels)), test_size=count, stratify=labels, random_state=seed)
-
-    def split(rows: np.ndarray) -> Split:
-        return Split(images[rows], labels[rows], {fact: values[rows] for fact, values in (extra or {}).items()})
-
-    return Dataset(name, split(train), split(test), classes)
+    whole = Split(images, labels, dict(extra or {}))
+    return Dataset(name, whole.rows(train), whole.rows(test), classes)

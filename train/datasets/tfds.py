@@ -10,7 +10,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from train.datasets.dataset import Dataset, Split
-from train.datasets.prepare import pixels, stratified
+from train.datasets.decoding import pixels
+from train.datasets.prepare import stratified
 
 TEST_SPLITS = ("test", "validation")
 TEST_SHARE = 0.2

@@ -1,9 +1,13 @@
+import os
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from train import datasets
-from train.datasets import folder
+from train.datasets import decoding, folder
+from train.datasets import pictures as pictures_module
 
 
 @pytest.fixture
@@ -70,7 +74,7 @@ def test_what_is_wrong_is_named(pictures):
     with pytest.raises(ValueError, match="class 'single' has 1 image"):
         folder.load(str(pictures), size=4)
     (pictures / "single" / "two.png").write_bytes(b"not a picture")
-    with pytest.raises(ValueError, match=r"two.png cannot be read"):
+    with pytest.raises(ValueError, match=r"1 of 17 files cannot be read as a picture: .*two.png \(not a picture\)"):
         folder.load(str(pictures), size=4)
 
 
@@ -173,3 +177,51 @@ def test_proportions_are_kept_on_request(tmp_path):
     assert squeezed.min() == 0
     with pytest.raises(ValueError, match="keep_proportions=True: dataset 'digits' has no such option"):
         datasets.load("digits", size=8, keep_proportions=True)
+
+
+def test_broken_files_are_listed_or_skipped_with_their_number(splits):
+    (splits / "train" / "red" / "a.png").write_bytes(b"not a picture")
+    (splits / "val" / "blue" / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(ValueError, match=r"2 of 12 files cannot be read .*: .*a.png \(not a picture\), .*b.png"):
+        folder.load(str(splits), size=4)
+    dataset = folder.load(str(splits), size=4, skip_broken=True)
+    assert (len(dataset.train), len(dataset.test)) == (6, 4)
+    assert "2 of 12 files skipped: " in dataset.note
+    assert "a.png" not in dataset.train.extra["file"]
+    for file in (splits / "train" / "blue").iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(ValueError, match="class 'blue' has no readable picture to train on"):
+        folder.load(str(splits), size=4, skip_broken=True)
+
+
+def test_decoded_pictures_are_kept_and_changed_files_are_decoded_again(splits, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("CONVZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setattr(pictures_module, "WORTH_KEEPING", 1)
+    decoded = []
+
+    def decode(content, *arguments):
+        decoded.append(content)
+        return decoding.decode(content, *arguments)
+
+    monkeypatch.setattr(pictures_module, "decoding", SimpleNamespace(**vars(decoding) | {"decode": decode}))
+    deep = splits / "train" / "red" / "0.png"
+    Image.fromarray(np.full((5, 5), 1001, np.uint16)).save(deep)
+    first = folder.load(str(splits), size=4)
+    assert len(decoded) == 10
+    assert folder.load(str(splits), size=4).fingerprint() == first.fingerprint()
+    assert len(decoded) == 10
+    before = deep.stat()
+    Image.fromarray(np.full((5, 5), 1002, np.uint16)).save(deep)
+    os.utime(deep, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert deep.stat().st_size == before.st_size
+    changed = folder.load(str(splits), size=4)
+    assert len(decoded) == 11
+    assert changed.train.images[3, 0, 0, 0] == pytest.approx(1002 / 65535)
+    folder.load(str(splits), size=3)
+    assert len(decoded) == 21
+    for file in pictures_module.disk.cache_directory().rglob("*.npz"):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 4] ^= 1
+        file.write_bytes(content)
+    assert folder.load(str(splits), size=4).fingerprint() == changed.fingerprint()
+    assert len(decoded) == 31
