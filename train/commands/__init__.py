@@ -5,9 +5,16 @@ A first word that names a command chooses it; any other is the model that `fit` 
 
 from types import ModuleType
 
-from train.commands import fit, rate_range, selftest, show
+from train.commands import compare, fit, listing, predict, rate_range, selftest, show
 
-COMMANDS: dict[str, ModuleType] = {"show": show, "selftest": selftest, "range": rate_range}
+COMMANDS: dict[str, ModuleType] = {
+    "show": show,
+    "selftest": selftest,
+    "range": rate_range,
+    "list": listing,
+    "compare": compare,
+    "predict": predict,
+}
 """By the first word of the command line."""
 
 DEFAULT: ModuleType = fit

@@ -9,6 +9,8 @@ PAPER = "white"
 """Colour behind transparent pixels."""
 DEEPEST = 65535
 """White in a picture of 16 bits."""
+LUMINANCE = np.array([[0.299], [0.587], [0.114]], np.float32)
+"""Weights of red, green and blue in gray. Reference: ITU-R BT.601."""
 
 
 class UnreadableError(ValueError):
@@ -56,9 +58,20 @@ def square(image: Image.Image, size: int, keep_proportions: bool = False) -> np.
     return np.clip(array, 0, 1) if image.mode == "F" else array
 
 
-def as_floats(array: np.ndarray) -> np.ndarray:
-    """Bytes as float32 in [0, 1]; floats stay as they are."""
-    return array.astype(np.float32) / 255 if array.dtype == np.uint8 else array
+def as_floats(array: np.ndarray, channels: int | None = None) -> np.ndarray:
+    """Bytes as float32 in [0, 1]; floats stay as they are.
+
+    Args:
+      array: of `square`.
+      channels: gray is repeated to 3, and colours become the gray of their luminance for 1; None: as they are.
+
+    Returns:
+      (size, size, channels) float32.
+    """
+    floats = array.astype(np.float32) / 255 if array.dtype == np.uint8 else array
+    if channels == 1 and floats.shape[2] == 3:
+        return np.clip(floats @ LUMINANCE, 0, 1)
+    return np.broadcast_to(floats, (*floats.shape[:2], channels or floats.shape[2]))
 
 
 def pixels(image: Image.Image, size: int, keep_proportions: bool = False) -> np.ndarray:

@@ -50,7 +50,12 @@ def below(folder: Path) -> list[Path]:
 
 
 def read(
-    files: Sequence[Path], size: int, keep_proportions: bool = False, root: Path | None = None, stream: bool = False
+    files: Sequence[Path],
+    size: int,
+    keep_proportions: bool = False,
+    root: Path | None = None,
+    stream: bool = False,
+    channels: int | None = None,
 ) -> Pictures:
     """Read pictures; every file is decoded once, so that unreadable ones are listed before any work.
 
@@ -63,6 +68,7 @@ def read(
       keep_proportions: as in `decoding.square`.
       root: folder of the files, for the cache; None: nothing is kept.
       stream: keep no image in memory.
+      channels: of the images, 1 or 3; None: 1 where all pictures are gray.
 
     Returns:
       `Pictures`.
@@ -94,12 +100,13 @@ def read(
     arrays = [array for array, *_ in results if array is not None]
     if stream:
         whole = [file for file in files if file not in reasons]
-        return Pictures(Stream(whole, (size, size, max(arrays)), keep_proportions), readable, reasons)
+        return Pictures(Stream(whole, (size, size, channels or max(arrays)), keep_proportions), readable, reasons)
     if cache and sum(count for *_, count in results) >= WORTH_KEEPING:
         _keep(cache, {digest: array for array, digest, _ in results if array is not None})
-    images = np.empty((len(arrays), size, size, max(array.shape[2] for array in arrays)), np.float32)
+    channels = channels or max(array.shape[2] for array in arrays)
+    images = np.empty((len(arrays), size, size, channels), np.float32)
     for image, array in zip(images, arrays, strict=True):
-        image[...] = decoding.as_floats(array)
+        image[...] = decoding.as_floats(array, channels)
     return Pictures(images, readable, reasons)
 
 

@@ -24,7 +24,7 @@ class Stream:
 
     Args:
       files: of the pictures.
-      image_shape: (size, size, C); gray pictures are repeated where C is 3.
+      image_shape: (size, size, C); gray pictures are repeated where C is 3, coloured ones become gray where it is 1.
       keep_proportions: as in `decoding.square`.
 
     Attributes:
@@ -93,7 +93,7 @@ class Stream:
             array = decoding.decode(Path(file).read_bytes(), self._image_shape[0], self._keep_proportions)
         except (OSError, decoding.UnreadableError) as error:
             raise ValueError(f"{file} can no longer be read: {error}") from None
-        return np.broadcast_to(decoding.as_floats(array), self._image_shape)
+        return decoding.as_floats(array, self._image_shape[2])
 
 
 def take(images: "np.ndarray | Stream", rows: np.ndarray | slice) -> "np.ndarray | Stream":
@@ -106,10 +106,10 @@ def fetch(images: "np.ndarray | Stream", parts: Iterable[np.ndarray]) -> Iterato
     return images.batches(parts) if isinstance(images, Stream) else (images[part] for part in parts)
 
 
-def chunks(images: "np.ndarray | Stream") -> Iterator[np.ndarray]:
-    """All images in their order, `CHUNK` at a time."""
-    starts = range(0, len(images), CHUNK)
-    return fetch(images, (np.arange(start, min(start + CHUNK, len(images))) for start in starts))
+def chunks(images: "np.ndarray | Stream", count: int = CHUNK) -> Iterator[np.ndarray]:
+    """All images in their order, `count` at a time."""
+    starts = range(0, len(images), count)
+    return fetch(images, (np.arange(start, min(start + count, len(images))) for start in starts))
 
 
 def exceeds_memory(images: int, size: int) -> bool:
