@@ -7,7 +7,7 @@ import numpy as np
 from train.datasets import manifest, pictures
 from train.datasets.dataset import Dataset, Split
 from train.datasets.prepare import stratified
-from train.datasets.stream import exceeds_memory
+from train.datasets.stream import Stream, exceeds_memory
 
 TEST_SHARE = 0.2
 TRAIN = "train"
@@ -87,6 +87,8 @@ def load(
         dataset = stratified(name, whole.images, labels, classes, TEST_SHARE, seed, whole.extra)
         remark += "a fifth of each class is for testing; folders train/ and test/ would be used as they are"
     remark += dataset.note
+    if isinstance(read.images, Stream):
+        remark += "; images are decoded from their files batch by batch"
     if read.reasons:
         remark += f"; {len(read.reasons)} of {len(files)} files skipped: {pictures.listed(read.reasons)}"
     return Dataset(name, dataset.train, dataset.test, classes, remark, dataset.validation)
