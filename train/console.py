@@ -4,8 +4,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -17,6 +17,11 @@ from train.tasks import Column
 
 NAMES = {"train": "training", "validation": "validation", "test": "test"}
 """The splits of a data set, as they are called in a line of text."""
+
+WAITING = 0.05
+"""Share of an epoch's steps spent on waiting for data that a line tells: less is of no use to know."""
+
+T = TypeVar("T")
 
 LISTED_CLASSES = 20
 """Number of classes whose names and counts are listed at the start of a run."""
@@ -71,7 +76,26 @@ class Pace:
     def start(self) -> None:
         """Begin an epoch."""
         self._began = self._counted = self._last = time.monotonic()
-        self._images = 0
+        self._images, self._waited = 0, 0.0
+
+    def waiting(self, batches: Iterator[T]) -> Iterator[T]:
+        """The same batches, and count the time until each is there."""
+        while True:
+            asked = time.monotonic()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            self._waited += time.monotonic() - asked
+            yield batch
+
+    def data_wait(self) -> float:
+        """Share of the epoch's time until its last step, in [0, 1], that was spent on waiting for data."""
+        return min(1.0, self._waited / max(self._last - self._began, 1e-9))
+
+    def left(self, epochs: int) -> float:
+        """Seconds that so many epochs take, if they take as long as this one from its start until now."""
+        return epochs * (time.monotonic() - self._began)
 
     def step(self, images: int) -> None:
         """Count the images of a finished step."""
@@ -86,11 +110,12 @@ class Pace:
         return self._images / (self._last - self._counted) if self._images else None
 
     def figures(self) -> dict[str, float | None]:
-        """Seconds of the epoch so far, compilation and evaluation included, and images a second of its steps."""
+        """Seconds of the epoch so far, compilation and evaluation included, images a second, and share of waiting."""
         rate = self.images_per_second()
         return {
             "seconds": round(time.monotonic() - self._began, 3),
             "images_per_second": None if rate is None else round(rate, 1),
+            "data_wait": round(self.data_wait(), 4),
         }
 
 
@@ -161,8 +186,12 @@ class Progress:
         figures = " · ".join(f"{split} {self._listed(row[split], ', ')}" for split in NAMES if split in row)
         width = len(str(self._config.epochs))
         rate = self.pace.images_per_second()
-        speed = "" if rate is None else f" · {rate:,.0f} images/s"
-        self.say(f"epoch {row['epoch']:>{width}}/{self._config.epochs} · {figures}{speed}")
+        wait = self.pace.data_wait()
+        left = self.pace.left(self._config.epochs - row["epoch"])
+        rest = [f"{wait:.0%} waiting for data"] * (wait > WAITING)
+        rest += [f"{tqdm.format_interval(left)} left"] * (left >= 1)
+        rest += [] if rate is None else [f"{rate:,.0f} images/s"]
+        self.say(" · ".join([f"epoch {row['epoch']:>{width}}/{self._config.epochs}", figures, *rest]))
 
     def _listed(self, figures: Mapping[str, float], separator: str) -> str:
         return separator.join(f"{column.name} {figures[column.name]:{column.format}}" for column in self._columns)

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,9 @@ from train import loop
 from train.config import Config
 
 TABLE = "folds.csv"
+
+Observer = Callable[[Mapping[str, Any]], None]
+"""Called with the row of each epoch."""
 
 
 class Folds(NamedTuple):
@@ -54,13 +57,14 @@ class Folds(NamedTuple):
         return "\n".join([*lines, f"{listed}, each fold tested once", f"run directories: {self.out}/fold-*"])
 
 
-def run(config: Config, folds: int, quiet: bool = False) -> Folds:
+def run(config: Config, folds: int, quiet: bool = False, observe: Callable[[Path], Observer] | None = None) -> Folds:
     """Train and test every fold of the training images; the same call resumes where an earlier one stopped.
 
     Args:
       config: of all runs, but for `fold` and `out`, whose sub-folders `fold-1`, … are the run directories.
       folds: K, at least 2.
       quiet: show nothing on stderr.
+      observe: from a run directory to the `after_epoch` of `train.run`.
 
     Returns:
       The test figures, also written to `folds.csv`.
@@ -77,7 +81,7 @@ def run(config: Config, folds: int, quiet: bool = False) -> Folds:
     figures = []
     for number in range(1, folds + 1):
         part = dataclasses.replace(config, fold=f"{number}/{folds}", out=str(out / f"fold-{number}"))
-        figures.append(loop.run(part, quiet).test)
+        figures.append(loop.run(part, quiet, after_epoch=observe and observe(Path(str(part.out)))).test)
     result = Folds(out, tuple(figures))
     files.write(out / TABLE, _csv(result.rows()))
     return result

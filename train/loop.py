@@ -4,7 +4,7 @@ import collections
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,7 +84,12 @@ class Summary(NamedTuple):
         )
 
 
-def run(config: Config, quiet: bool = False, after_step: Callable[[int], None] | None = None) -> Summary:
+def run(
+    config: Config,
+    quiet: bool = False,
+    after_step: Callable[[int], None] | None = None,
+    after_epoch: Callable[[Mapping[str, Any]], None] | None = None,
+) -> Summary:
     """Train a model, or resume where an earlier call with the same configuration stopped.
 
     Whatever stops the process, the same call resumes, and ends in the same parameters and the same
@@ -94,6 +99,7 @@ def run(config: Config, quiet: bool = False, after_step: Callable[[int], None] |
       config: of the run.
       quiet: show nothing on stderr.
       after_step: called with the number of batches done, after each; a signal that it raises stops the run.
+      after_epoch: called with each epoch's row of `metrics.jsonl`, after its checkpoint.
 
     Returns:
       The figures of the last epoch.
@@ -136,7 +142,7 @@ def run(config: Config, quiet: bool = False, after_step: Callable[[int], None] |
         plan = Plan(config, dataset, data, task, watch)
         _announce(plan, own, progress)
         progress.start(int(state.epoch), int(state.step))
-        _train(state, plan, rows, interrupts.check, progress, after_step)
+        _train(state, plan, rows, interrupts.check, progress, after_step, after_epoch)
     return _summary(out, rows, config, task)
 
 
@@ -162,6 +168,7 @@ def _train(
     check: Callable[[], None],
     progress: Progress,
     after_step: Callable[[int], None] | None,
+    after_epoch: Callable[[Mapping[str, Any]], None] | None,
 ) -> None:
     config, dataset, data, task, watch = plan
     out = plan.out
@@ -208,6 +215,8 @@ def _train(
                 checkpoints.save(out / BEST, state, keep=1)
             checkpoints.save(out / "checkpoints", state)
             progress.epoch(row)
+            if after_epoch is not None:
+                after_epoch(row)
             if finished:
                 break
     except Interrupted as stop:
@@ -293,7 +302,8 @@ def _descend(
             plan.watch.gradient(step, float(report.gradient_norm))
         progress.step(epoch, images, {name: float(value) for name, value in report.figures.items()})
 
-    for batch in batches.batches(split, visits, config.batch_size, done, plan.task.target):
+    some = batches.batches(split, visits, config.batch_size, done, plan.task.target)
+    for batch in progress.pace.waiting(some):
         state, report = train_step(state, batch)
         step += 1
         behind.append((step, int(batch.weights.sum()), report))

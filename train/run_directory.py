@@ -2,7 +2,7 @@
 
 config.json        the configuration, and the facts about the data
 metrics.jsonl      one line an epoch, equal in all runs of this configuration on one machine
-timing.jsonl       one line an epoch: seconds, and images a second
+timing.jsonl       one line an epoch: seconds, images a second, and share of time spent on waiting for data
 checkpoints/STEP/  training states
 best/STEP/         that of the lowest validation loss, with early stopping
 curves.png         learning curves

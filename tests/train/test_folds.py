@@ -41,11 +41,11 @@ def test_all_folds_are_trained_and_resumed_and_summed_up(tmp_path, small, monkey
     config = small(tmp_path / "cv", dataset=make(), size=None, batch_size=8, epochs=1, fields={"widths": (4,)})
     original, started = folds.loop.run, []
 
-    def fail_once(part, quiet):
+    def fail_once(part, quiet, after_epoch):
         started.append(part.fold)
         if len(started) == 2:
             raise KeyboardInterrupt
-        return original(part, quiet)
+        return original(part, quiet, after_epoch=after_epoch)
 
     monkeypatch.setattr(folds.loop, "run", fail_once)
     with pytest.raises(KeyboardInterrupt):

@@ -101,9 +101,7 @@ def test_a_streamed_run_ends_in_the_bits_of_one_in_memory_even_if_stopped_within
         common = {"dataset": f"folder:{squares}", "size": 6, "batch_size": 6, "epochs": 2, "validation": 0.1}
         common["augment"] = ("flip", "pca")
         fields = {"widths": (8,)}
-        return train.Config(
-            "mlp", out=str(tmp_path / name), fields=fields, augment=("flip", "pca"), **common, **changes
-        )
+        return train.Config("mlp", out=str(tmp_path / name), fields=fields, **common, **changes)
 
     def stop(step):
         if step == 7:
