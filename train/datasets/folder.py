@@ -125,7 +125,10 @@ def _folders(root: Path) -> list[Path]:
 
 def _tests(root: Path, name: str) -> list[str]:
     """The folders to test on, if the folder holds splits; [] if it holds classes."""
-    names = [folder.name for folder in _folders(root) if pictures.below(folder)]
+    folders = _folders(root)
+    if not {folder.name for folder in folders} & {TRAIN, *TEST}:
+        return []  # a walk through all of them is saved
+    names = [folder.name for folder in folders if pictures.below(folder)]
     tests = [test for test in TEST if test in names]
     others = [other for other in names if other not in (TRAIN, *TEST)]
     if TRAIN in names and tests and others:

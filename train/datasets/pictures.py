@@ -20,6 +20,8 @@ LISTED = 5
 """Unreadable files that a message names."""
 WORTH_KEEPING = 4 << 20
 """Bytes of files from which decoded images are kept on disk: fewer are decoded in a moment."""
+TOGETHER = 16
+"""Files of one call of a thread."""
 RULES = 1
 """Number of the rules of `decoding`; images that were decoded by others are not used."""
 
@@ -41,12 +43,13 @@ class Pictures(NamedTuple):
 def below(folder: Path) -> list[Path]:
     """Files whose names end as pictures' do, at any depth, sorted; hidden files and folders are left out."""
     suffixes = Image.registered_extensions()
-    files: list[Path] = []
+    files: list[str] = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         pictures = [name for name in names if os.path.splitext(name)[1].lower() in suffixes and name[0] != "."]
-        files += [Path(parent, name) for name in pictures]
-    return sorted(files)
+        files += [os.path.join(parent, name) for name in pictures]
+    # As paths are sorted, but several times faster.
+    return [Path(file) for file in sorted(files, key=lambda file: os.path.normcase(file).split(os.sep))]
 
 
 def read(
@@ -92,7 +95,8 @@ def read(
             return None, (error.strerror if isinstance(error, OSError) else None) or str(error), 0
 
     with ThreadPoolExecutor(threads()) as pool:
-        results = [*pool.map(one, files)]
+        parts = [files[start : start + TOGETHER] for start in range(0, len(files), TOGETHER)]
+        results = [result for part in pool.map(lambda part: [one(file) for file in part], parts) for result in part]
     readable = np.array([array is not None for array, *_ in results], bool)
     reasons = {file: text for file, (array, text, _) in zip(files, results, strict=True) if array is None}
     if not readable.any():

@@ -225,3 +225,14 @@ def test_decoded_pictures_are_kept_and_changed_files_are_decoded_again(splits, t
         file.write_bytes(content)
     assert folder.load(str(splits), size=4).fingerprint() == changed.fingerprint()
     assert len(decoded) == 31
+
+
+def test_files_are_sorted_as_paths_are(tmp_path):
+    for name in ("b/a.png", "b.c/a.png", "b/c/z.PNG", "b-c/a.jpg", ".h/a.png", "b/.a.png", "b/a.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    files = pictures_module.below(tmp_path)
+    assert [file.relative_to(tmp_path).as_posix() for file in files] == [
+        *("b/a.png", "b/c/z.PNG", "b-c/a.jpg", "b.c/a.png")
+    ]
+    assert files == sorted(files)
