@@ -74,6 +74,9 @@ def short(config: Config) -> Config:
         size=dataset.image_shape[0],
         keep_proportions=False,
         data_dir=None,
+        skip_broken=False,
+        stream=False,
+        fold=None,
     )
 
 

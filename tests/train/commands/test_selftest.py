@@ -46,3 +46,11 @@ def test_the_short_run_has_the_users_settings_and_few_images(small):
     assert len(few.load_dataset().train) == 10 * 32 - 16
     assert len(few.load_dataset().validation) == 142
     assert dataclasses.replace(few, dataset="digits") == config
+
+
+def test_a_short_run_is_of_the_same_fold(small, tmp_path):
+    config = small(tmp_path / "run", fold="2/5").resolve()
+    short = selftest.short(config)
+    assert short.fold is None
+    tested = config.load_dataset().test
+    assert (short.load_dataset().test.images == tested.images[: len(short.load_dataset().test)]).all()
