@@ -52,7 +52,6 @@ SMALL = ["mlp", "--size", "8", "--batch-size", "128", "--set", "widths=(16,)"]
         (["selftest"], "model is missing"),
         (["range", "unet", "--size", "16"], "expects (10,)"),
         (["range", "mlp", "--steps", "many"], "--steps"),
-        (["shw", "digits"], "unrecognized arguments"),
     ],
 )
 def test_bad_input_is_answered_in_a_few_lines(arguments, message, tmp_path, monkeypatch, capsys):
