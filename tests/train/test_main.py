@@ -139,6 +139,7 @@ def test_the_bar_shows_loss_accuracy_rate_and_time_left(monkeypatch, capsys):
         assert part in shown, shown
 
 
+@pytest.mark.slow
 def test_a_system_without_fcntl_imports_and_trains(tmp_path):
     """As Windows, which has no module of that name."""
     arguments = [*SMALL, "--epochs", "1", "--out", str(tmp_path / "run")]

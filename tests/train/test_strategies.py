@@ -64,7 +64,7 @@ def whole(tmp_path_factory, small):
 
 
 @pytest.mark.optimized
-@pytest.mark.parametrize("step", [7, 10])
+@pytest.mark.parametrize("step", [7, pytest.param(10, marks=pytest.mark.slow)])
 def test_with_everything_on_a_stop_changes_no_bit(step, whole, small, same, tmp_path):
     """A stop amid a window of accumulated gradients, and one at the end of an epoch before its evaluation."""
     config = small(tmp_path / "run", **EVERYTHING)
@@ -211,6 +211,7 @@ def test_every_parameter_and_statistic_is_float32_in_mixed_precision(name):
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
 
 
+@pytest.mark.slow
 def test_mixed_precision_with_rematerialization_computes_in_bfloat16_and_learns_alike(small, tmp_path):
     config = small(tmp_path / "run", mixed_precision=True, remat=True, epochs=2, batch_size=128)
     plain = train.run(small(tmp_path / "plain", epochs=2, batch_size=128), quiet=True)

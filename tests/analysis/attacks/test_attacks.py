@@ -14,6 +14,15 @@ KEY = jax.random.key(0)
 ORDERS = {attacks.Linf: np.inf, attacks.L2: 2, attacks.L1: 1}
 ROUNDING = {attacks.Linf: 2e-7, attacks.L2: 2e-7, attacks.L1: 1e-5}
 BALLS = pytest.mark.parametrize("ball", ORDERS)
+# Each ball once, and both goals; the other pairs are left to `make test-all`.
+GOALS = pytest.mark.parametrize(
+    ("ball", "targeted"),
+    [
+        *((attacks.Linf, False), (attacks.L2, True), (attacks.L1, False)),
+        *(pytest.param(*pair, marks=pytest.mark.slow) for pair in ((attacks.Linf, True), (attacks.L2, False))),
+        pytest.param(attacks.L1, True, marks=pytest.mark.slow),
+    ],
+)
 ATTACKS = {
     "apgd": functools.partial(attacks.apgd, steps=5, key=KEY),
     "fgsm": attacks.fgsm,
@@ -59,8 +68,7 @@ def cross_entropy(logits_fn, images, labels):
     return np.log(np.exp(logits).sum(1)) - logits[np.arange(len(labels)), labels]
 
 
-@BALLS
-@pytest.mark.parametrize("targeted", [False, True])
+@GOALS
 def test_stays_in_the_ball_and_among_images(attack, ball, targeted, logits_fn, images, labels):
     extreme = np.round(images)  # every pixel at a bound
     targets = (labels + 1) % 3 if targeted else None
@@ -77,8 +85,7 @@ def test_stays_in_the_ball_and_among_images(attack, ball, targeted, logits_fn, i
 
 
 @pytest.mark.optimized
-@BALLS
-@pytest.mark.parametrize("targeted", [False, True])
+@GOALS
 def test_no_radius_is_the_identity(attack, ball, targeted):
     images = np.clip(np.random.default_rng(0).normal(0.5, 0.5, GREY.shape), 0, 1).astype(np.float32)
     result = attack(linear, images, LABELS, ball(0.0), targets=TARGETS if targeted else None)

@@ -149,7 +149,9 @@ def few_steps(name):
     return functools.partial(ATTACKS[name], **settings.get(name, {"steps": 2}), **norm_of(name))
 
 
-@EACH
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in ("ddn", "deepfool") else pytest.mark.slow) for name in ATTACKS]
+)
 def test_inside_jit(name):
     args = linear, IMAGES[:2], LABELS[:2]
     inside, outside = (

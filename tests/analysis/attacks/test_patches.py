@@ -60,6 +60,7 @@ def test_a_patch_is_a_pytree_and_differentiable():
     assert np.isfinite(gradient.degrees)
 
 
+@pytest.mark.slow
 def test_it_works_on_images_and_places_that_it_was_not_trained_on(digits, digits_net, fitted):
     """A small network for digits of eight by eight pixels: two fifths of each image are the patch."""
     logits_fn = taps.logits_fn(digits_net, fitted("train", 0, 600))

@@ -48,7 +48,9 @@ def test_every_task_has_a_case():
     assert set(CASES) == set(TASKS)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "segmentation" else pytest.mark.slow) for name in CASES]
+)
 def test_the_objective_is_the_main_loss_and_three_tenths_of_each_auxiliary_one(name):
     task, targets, *shapes = CASES[name]
     model = TwoHeads(*shapes)

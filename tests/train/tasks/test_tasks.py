@@ -98,7 +98,7 @@ def test_a_run_writes_figures_curves_and_predictions(task, small_task, tmp_path,
     _check_figures(run, kind, summary.test)
 
 
-@pytest.mark.parametrize("task", ["place", "embedding"])
+@pytest.mark.parametrize("task", [pytest.param("place", marks=pytest.mark.slow), "embedding"])
 def test_a_run_stops_and_resumes_bit_by_bit(task, small_task, same, tmp_path, monkeypatch):
     """A task without a place in the package, and the one whose batches hold groups."""
     summary = train.run(small_task(task, tmp_path / "whole"), quiet=True)

@@ -96,7 +96,10 @@ def test_a_phase_begins_with_an_epoch():
     assert transfer.frozen({"stage1": Group(0.1, 0.9)}, 0, 1) == frozenset()
 
 
-@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in ("sgd", "adamw") else pytest.mark.slow) for name in optimizers.OPTIMIZERS],
+)
 def test_every_optimizer_moves_what_its_groups_say(name):
     params = {part: {"kernel": jnp.full((3, 2), 0.5), "bias": jnp.zeros(2)} for part in ("stem", "stage1", "head")}
     parts = {"stem": Group(0), "stage1": Group(0.1, 0.5), "head": Group(0.1)}
