@@ -15,8 +15,19 @@ def add(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="the file to write (default: RUN/report/index.html)")
     default = report.Settings()
     parser.add_argument("--attacked", type=int, default=default.attacked, help="images attacked (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=default.steps, help="steps of PGD (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=default.seed, help="of PGD's random starts (default: %(default)s)")
+    parser.add_argument(
+        "--steps", type=int, default=default.steps, help="of PGD for the adversarial examples (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--nearest-steps",
+        type=int,
+        default=default.nearest_steps,
+        help="of the search for the nearest adversarial images (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--patch-steps", type=int, default=default.patch_steps, help="of the patch's training (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=default.seed, help="of all that is drawn (default: %(default)s)")
     return parser
 
 
@@ -34,6 +45,7 @@ def answer(joined: Joined, options: argparse.Namespace, command: str) -> list[Pa
     Raises:
       ValueError: a run that cannot be read, or a setting out of range.
     """
-    settings = report.Settings(attacked=options.attacked, steps=options.steps, seed=options.seed)
+    counts = {name: getattr(options, name) for name in ("attacked", "steps", "nearest_steps", "patch_steps", "seed")}
+    settings = report.Settings(**counts)
     subject = joined.subject(options.run, command)
     return [report.write(subject, options.out or options.run / "report" / "index.html", settings)]

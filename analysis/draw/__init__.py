@@ -5,7 +5,7 @@ Every function returns a `matplotlib.figure.Figure` that belongs to nobody: no g
 by colour (Okabe & Ito's palette), and maps by lightness as well as by hue.
 """
 
-from analysis.draw.charts import confusion_matrix, curves, robustness
+from analysis.draw.charts import confusion_matrix, curves, histogram, robustness
 from analysis.draw.colour import blend, ground, limit, ramp, rgb, tint
 from analysis.draw.files import png, svg
 from analysis.draw.images import grid, mosaic, overlay, sheet
@@ -22,6 +22,7 @@ __all__ = [
     "curves",
     "grid",
     "ground",
+    "histogram",
     "limit",
     "mosaic",
     "overlay",

@@ -57,7 +57,11 @@ def curves(
 
 @mpl.rc_context(STYLE)
 def robustness(
-    epsilons: ArrayLike, accuracies: Mapping[str, ArrayLike], chance: float | None = None, unit: float = 1 / 255
+    epsilons: ArrayLike,
+    accuracies: Mapping[str, ArrayLike],
+    chance: float | None = None,
+    unit: float = 1 / 255,
+    band: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Figure:
     """Accuracy under attack over the size of the perturbation.
 
@@ -66,6 +70,7 @@ def robustness(
       accuracies: name of each attack and its accuracy at each bound, in [0, 1].
       chance: accuracy of guessing; None: not drawn.
       unit: of the horizontal axis, 1/255 or 1.
+      band: lower and upper ends of an interval of the last attack's accuracy at each bound, shaded; None: none.
 
     Returns:
       A figure; the horizontal axis is logarithmic, and 0 stands apart from it.
@@ -85,9 +90,47 @@ def robustness(
     axes = figure.axes[0]
     axes.set_xticks([zero, *places], [f"{epsilon / unit:.3g}" for epsilon in epsilons])
     axes.set_ylim(-3, 103)
+    if band is not None:
+        low, high = (np.insert(100 * np.asarray(end, np.float64), 1, np.nan) for end in band)
+        colour = PALETTE[SERIES[len(accuracies) - 1][0]]
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
     if chance is not None:
         axes.axhline(100 * chance, color=PALETTE["muted"], linewidth=0.7, linestyle=(0, (1, 2)))
         axes.annotate("chance", (zero, 100 * chance), (2, 2), textcoords="offset points", color=PALETTE["muted"])
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def histogram(values: ArrayLike, xlabel: str, ylabel: str = "images", size: tuple[float, float] = (4.6, 2.2)) -> Figure:
+    """Counts of values in bins of equal width from 0, and a line at their median.
+
+    Args:
+      values: (N,) not negative, at least one.
+      xlabel, ylabel: quantity of the axes.
+      size: width and height in inches.
+
+    Returns:
+      A figure.
+
+    Raises:
+      ValueError: no values, or values that are negative or not finite.
+
+    Example:
+      >>> len(histogram([0.5, 1.5, 1.75], "distance").axes[0].patches)
+      5
+    """
+    values = np.asarray(values, np.float64)
+    if values.ndim != 1 or not values.size or not (np.isfinite(values).all() and (values >= 0).all()):
+        raise ValueError(f"values={values}: expected one or more finite numbers that are not negative")
+    figure, axes = _axes(size)
+    bins = int(np.clip(2 * math.sqrt(values.size), 5, 40))
+    top = float(values.max()) or 1.0
+    axes.hist(values, bins=bins, range=(0, top), color=PALETTE["first"], rwidth=0.92)
+    axes.axvline(float(np.median(values)), color=PALETTE["second"], linestyle="--", linewidth=1.2)
+    axes.yaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True, nbins=5))
+    axes.grid(axis="y", color=PALETTE["rule"], linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, 1.02 * top))
     return figure
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from analysis.report.findings import Findings, Log, Predictions, logits_of
 from analysis.report.markup import interval, percent
 from analysis.report.sections import SECTIONS
-from analysis.report.sections.robustness import Robustness, bound
+from analysis.report.sections.robustness import Robustness
+from analysis.report.sections.robustness.accuracy import bound
 from analysis.report.settings import Settings
 from analysis.report.style import CSS
 from analysis.report.subject import Subject
@@ -61,8 +62,8 @@ def _head(subject: Subject, findings: Findings) -> str:
         f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>" for name, value in subject.facts.items()
     )
     robustness: Robustness = findings.sections["robustness"]
-    robust, predictions = robustness.accuracies["PGD"], findings.predictions
-    middle, count, attacked = len(robust) // 2, len(subject.labels), robustness.attacked
+    robust, predictions = robustness.accuracy.robust, findings.predictions
+    middle, count, attacked = len(robust) // 2, len(subject.labels), robustness.accuracy.attacked
     return (
         f"<header><h1>{html.escape(subject.title)}</h1>"
         f"<p>Of {count:,} test images {percent(predictions.accuracy, count)} are classified correctly"
@@ -70,8 +71,8 @@ def _head(subject: Subject, findings: Findings) -> str:
         f"{interval(predictions.accuracy, count)}).</p>"
         f"<p>Of the first {attacked:,} of them {percent(robust[0], attacked)} ({interval(robust[0], attacked)}) are "
         "classified correctly as they are, "
-        f"and {percent(robust[middle], attacked)} ({interval(robust[middle], attacked)}) after PGD has changed every "
-        f"pixel by up to {bound(findings.settings.epsilons[middle])} of its range.</p>"
+        f"and {percent(robust[middle], attacked)} ({interval(robust[middle], attacked)}) after attacks have changed "
+        f"every pixel by up to {bound(findings.settings.epsilons[middle])} of its range.</p>"
         f'<dl class="facts">{facts}</dl></header>'
     )
 
@@ -82,5 +83,6 @@ def _origin(subject: Subject, findings: Findings) -> str:
     command = f"<p>Made by <code>{html.escape(subject.command)}</code></p>" if subject.command else ""
     return (
         f"<footer>{command}<p>Explained: the first test images of each class, {settings.explained} in all. Attacked: "
-        f"the first {robustness.attacked:,} test images; random starts from seed {settings.seed}.</p></footer>"
+        f"the first {robustness.accuracy.attacked:,} test images; random numbers from seed "
+        f"{settings.seed}.</p></footer>"
     )

@@ -70,6 +70,8 @@ img { display: block; width: 100%; height: auto; image-rendering: pixelated; bac
 .strips { display: grid; gap: 0 2rem; }
 .fours { grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); }
 .threes { grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); }
+.fives { grid-template-columns: repeat(auto-fill, minmax(min(26rem, 100%), 1fr)); }
+.remarks { font: .875rem/1.5 var(--sans); max-width: 46rem; padding-left: 1.2rem; margin: 0 0 1.5rem; }
 .strip { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 0 .4rem; grid-row: span 3;
   grid-template-rows: subgrid; padding-bottom: 1.2rem; }
 :is(.cards, .strip) > .plate { display: grid; grid-row: span 3; grid-template-rows: subgrid; }

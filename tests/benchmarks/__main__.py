@@ -1,4 +1,5 @@
-"""`make bench`: our layers against `flax.linen` and PyTorch, our networks against torchvision.
+"""`make bench`: our layers against `flax.linen` and PyTorch, our networks against torchvision,
+our attribution against captum, and our attacks against foolbox and torchattacks.
 
 PyTorch is compared where there is a Python that has it (`TORCH_PYTHON`, or `.venv-torch`, made as
 `tests/goldens/make.py` says). Both sides call `zoo.keep_memory`, or neither.
@@ -9,10 +10,15 @@ import argparse
 import jax
 
 import zoo
-from tests.benchmarks import attribution, cases, layers, models
+from tests.benchmarks import attacks, attribution, cases, layers, models
 from tests.benchmarks.contenders import Torch
 
-NAMES = {"layers": [case.name for case in cases.CASES], "models": list(models.NAMES), "attribution": attribution.NAMES}
+NAMES = {
+    "layers": [case.name for case in cases.CASES],
+    "models": list(models.NAMES),
+    "attribution": attribution.NAMES,
+    "attacks": attacks.NAMES,
+}
 
 
 def main() -> None:
@@ -23,7 +29,7 @@ def main() -> None:
     parser.add_argument(
         "--budget",
         type=float,
-        help="seconds for each contender and direction (default: layers 1.5, models 8, attribution 6)",
+        help="seconds for each contender and direction (default: layers 1.5, models 8, attribution 6, attacks 6)",
     )
     parser.add_argument("--batch", type=int, help="images for networks (default: 8 on a CPU, 256 elsewhere)")
     parser.add_argument(
@@ -48,6 +54,8 @@ def main() -> None:
         models.table(given.only, torch, given.budget or 8.0, given.batch)
     if chosen.get("attribution"):
         attribution.table(given.only, torch, given.budget or 6.0)
+    if chosen.get("attacks"):
+        attacks.table(given.only, torch, given.budget or 6.0)
 
 
 if __name__ == "__main__":

@@ -76,11 +76,9 @@ class Torch:
         root = pathlib.Path(__file__).resolve().parents[2]
         python = os.environ.get("TORCH_PYTHON", str(root / ".venv-torch/bin/python"))
         self.version = ""
+        self.command = [python, str(pathlib.Path(__file__).with_name("torch_worker.py")), memory]
         if pathlib.Path(python).exists():
-            worker = pathlib.Path(__file__).with_name("torch_worker.py")
-            self.process = subprocess.Popen(
-                [python, str(worker), memory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
+            self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             self.version = self._answer()
 
     def _answer(self) -> str:
@@ -100,3 +98,16 @@ class Torch:
 
         run()
         return run
+
+    def has(self, package: str) -> bool:
+        """Whether the Python that has torch has a package too."""
+        if not self.version:
+            return False
+        code = f"import importlib.util; print(importlib.util.find_spec({package!r}) is not None)"
+        done = subprocess.run([self.command[0], "-c", code], capture_output=True, text=True, check=True)
+        return done.stdout.strip() == "True"
+
+    def memory(self, request: dict[str, Any]) -> float:
+        """The peak in GiB of a process of its own that runs a request once."""
+        command = [*self.command, json.dumps(request)]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])

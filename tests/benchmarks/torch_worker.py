@@ -8,10 +8,12 @@ import importlib.util
 import json
 import os
 import pathlib
+import resource
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 
 def convolution(case: dict) -> Callable[[], None]:
@@ -85,12 +87,10 @@ def network(case: dict) -> Callable[[], None]:
     return {"forward": forward, "step": step}[case["what"]]
 
 
-def attribution(case: dict) -> Callable[[], None]:
-    """One of captum's methods, in the memory layout whose gradient is faster here."""
+def subject(case: dict) -> tuple:
+    """A network with the weights that our side has, and its images."""
     import torch
-    from captum import attr
 
-    warnings.simplefilter("ignore")  # captum tells of every hook it sets
     sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "goldens"))
     import recipe
     from twins import CifarResNet
@@ -101,7 +101,34 @@ def attribution(case: dict) -> Callable[[], None]:
         if not key.endswith("num_batches_tracked"):
             value.copy_(torch.from_numpy(recipe.tensor(key, tuple(value.shape), 2.0)))
     shape = (case["batch"], case["size"], case["size"], 3)
-    images = torch.from_numpy(recipe.unit_images(shape)).movedim(-1, 1)
+    return model, torch.from_numpy(recipe.unit_images(shape)).movedim(-1, 1)
+
+
+def faster_layout(gradient: Callable[[Any], Callable[[], Any]]) -> Any:
+    """The memory layout in which a gradient takes less time here.
+
+    Args:
+      gradient: layout → a function that computes it.
+    """
+    import torch
+
+    def seconds(layout: torch.memory_format) -> float:
+        run = gradient(layout)
+        run()
+        start = time.perf_counter()
+        run()
+        return time.perf_counter() - start
+
+    return min((torch.contiguous_format, torch.channels_last), key=seconds)
+
+
+def attribution(case: dict) -> Callable[[], None]:
+    """One of captum's methods, in the memory layout whose gradient is faster here."""
+    import torch
+    from captum import attr
+
+    warnings.simplefilter("ignore")  # captum tells of every hook it sets
+    model, images = subject(case)
     labels = torch.arange(case["batch"]) % 10
     side, copies = case["size"] // 4, max(1, case["at_once"] // case["batch"])
 
@@ -122,14 +149,56 @@ def attribution(case: dict) -> Callable[[], None]:
             "grad_cam": lambda: attr.LayerGradCam(net, getattr(net, last)).attribute(x, labels),
         }
 
-    def seconds(layout: torch.memory_format) -> float:
-        gradient = on(layout)["saliency"]
-        gradient()
-        start = time.perf_counter()
-        gradient()
-        return time.perf_counter() - start
+    return on(faster_layout(lambda layout: on(layout)["saliency"]))[case["method"]]
 
-    return on(min((torch.contiguous_format, torch.channels_last), key=seconds))[case["method"]]
+
+def attack(case: dict) -> Callable[[], None]:
+    """An attack of foolbox or torchattacks, in the memory layout whose gradient is faster here."""
+    import torch
+
+    model, images = subject(case | {"network": "resnet20"})
+    model.requires_grad_(False)
+    labels = model(images).argmax(1)
+
+    def gradient(layout: torch.memory_format) -> Callable[[], Any]:
+        net = model.to(memory_format=layout)
+        x = images.contiguous(memory_format=layout).requires_grad_()
+        return lambda: torch.autograd.grad(net(x).sum(), x)
+
+    layout = faster_layout(gradient)
+    model.to(memory_format=layout)
+    images = images.detach().contiguous(memory_format=layout)
+    return {"foolbox": of_foolbox, "torchattacks": of_torchattacks}[case["peer"]](case, model, images, labels)
+
+
+def of_foolbox(case: dict, model: Any, images: Any, labels: Any) -> Callable[[], None]:
+    """An attack of foolbox; that of Carlini and Wagner without an early end, which depends on the whole batch."""
+    import foolbox
+
+    steps, attacks = case["steps"], foolbox.attacks
+    made = {
+        "pgd": lambda: attacks.LinfPGD(steps=steps),
+        "carlini_wagner": lambda: attacks.L2CarliniWagnerAttack(case["searches"], steps, abort_early=False),
+        "deepfool": lambda: attacks.L2DeepFoolAttack(steps=steps, candidates=10),
+    }[case["attack"]]()
+    victim = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
+    epsilon = case["epsilon"] if case["attack"] == "pgd" else None
+    return lambda: made(victim, images, labels, epsilons=epsilon)
+
+
+def of_torchattacks(case: dict, model: Any, images: Any, labels: Any) -> Callable[[], None]:
+    """An attack of torchattacks; that of Carlini and Wagner has one weight, and gets the steps of all searches."""
+    import torchattacks
+
+    steps, epsilon = case["steps"], case["epsilon"]
+    made = {
+        "pgd": lambda: torchattacks.PGD(model, eps=epsilon, alpha=epsilon / 30, steps=steps),
+        "apgd": lambda: torchattacks.APGD(model, eps=epsilon, steps=steps),
+        "carlini_wagner": lambda: torchattacks.CW(model, steps=steps * case["searches"]),
+        "deepfool": lambda: torchattacks.DeepFool(model, steps=steps),
+        "square": lambda: torchattacks.Square(model, eps=epsilon, n_queries=steps),
+    }[case["attack"]]()
+    return lambda: made(images, labels)
 
 
 def keep_memory() -> None:
@@ -142,8 +211,12 @@ def keep_memory() -> None:
 
 
 def main() -> None:
-    """Serve requests, the fields of a case with `"what"` to run, until the input ends."""
-    if sys.argv[1:] != ["free"]:
+    """Serve requests, the fields of a case with `"what"` to run, until the input ends.
+
+    Arguments: `free` or `kept`; and one request, which is run once, and the peak memory in GiB printed.
+    """
+    memory, *once = sys.argv[1:]
+    if memory != "free":
         keep_memory()
     import torch
 
@@ -152,9 +225,13 @@ def main() -> None:
     @functools.lru_cache(maxsize=2)
     def prepared(request: str) -> Callable[[], None]:
         case = json.loads(request)
-        kinds = {"kernel_size": convolution, "method": attribution}
+        kinds = {"kernel_size": convolution, "method": attribution, "attack": attack}
         return next((make for field, make in kinds.items() if field in case), network)(case)
 
+    if once:
+        prepared(once[0])()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+        return
     print(torch.__version__, flush=True)
     for line in sys.stdin:
         run = prepared(line)

@@ -76,17 +76,19 @@ def test_page_has_every_section_and_every_picture_says_what_it_is(page, findings
     assert [tag.get("id") for tag in reader.all("section")] == [
         *("metrics", "training", "mistakes", "maps", "explorer", "inside", "robustness")
     ]
-    # Hardest; four strips of image and three maps; three colour bars; three strips of three.
-    static = 5 + 4 * (1 + 3) + 3 + 3 * 3
+    # Hardest; four strips of image and three maps; three colour bars.
+    static = 5 + 4 * (1 + 3) + 3
+    # Three strips of five; image and maps before and after, with bars; the patch on three images.
+    attacked = 3 * 5 + 3 * (1 + 3) + 3 + (1 + 3)
     # Thumbnails, two sprites of images, and for each of the maps one and its colour bar.
     explorer = 6 + 2 + 2 * len(findings.sections["explorer"].maps)
     # Two layers of two channels, each made and with three images; classes; two images and what two layers keep.
     inside = 2 * 2 * 4 + 4 + 2 * 3
-    assert len(reader.all("img")) == static + explorer + inside
+    assert len(reader.all("img")) == static + attacked + explorer + inside
     assert all(tag["alt"] for tag in reader.all("img"))
-    assert len(reader.all("svg")) == 4
+    assert len(reader.all("svg")) == 5
     assert all(tag["role"] == "img" and tag["aria-label"] for tag in reader.all("svg"))
-    assert len(reader.all("figcaption")) == len(reader.all("figure")) == 13
+    assert len(reader.all("figcaption")) == len(reader.all("figure")) == 17
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in reader.all("meta")
 
 
@@ -108,8 +110,8 @@ def test_page_states_the_figures(page, findings):
         in text
     )
     before = f"Of the first 16 of them 94\u00a0% ({interval(15 / 16, 16)}) are classified correctly as they are, and "
-    after = findings.sections["robustness"].accuracies["PGD"][1]
-    assert f"{before}{percent(after, 16)} ({interval(after, 16)}) after PGD" in text
+    after = findings.sections["robustness"].accuracy.robust[1]
+    assert f"{before}{percent(after, 16)} ({interval(after, 16)}) after attacks" in text
     assert "python -m analysis report 'runs/a b'" in text
     assert "1 of 24 test images are classified wrongly" in text
     assert "red & <warm>" in text
@@ -175,7 +177,10 @@ def test_refuses_what_does_not_fit(change, message):
         report.Subject(**given)
 
 
-@pytest.mark.parametrize("change", [{"steps": 0}, {"epsilons": (0.1, 0.2)}, {"epsilons": (0.0, 0.2, 0.1)}])
+@pytest.mark.parametrize(
+    "change",
+    [{"steps": 0}, {"patch_side": 0}, {"epsilons": (0.0,)}, {"epsilons": (0.1, 0.2)}, {"epsilons": (0.0, 0.2, 0.1)}],
+)
 def test_refuses_settings(change):
     with pytest.raises(ValueError, match=next(iter(change))):
         report.Settings(**change)
@@ -215,8 +220,8 @@ def test_tables_have_as_many_digits_as_their_counts_carry(subject, findings):
 
 def test_a_method_has_one_target_and_one_scale_in_all_figures(subject, findings, page):
     bars = re.findall('alt="colour bar of saliency, from 0 to ([^"]*)"', page)
-    assert len(bars) == 2
-    assert len(set(bars)) == 1
+    assert len(bars) == 3
+    assert bars[0] == bars[1], "that of one image under attack has its own scale"
     explorer = findings.sections["explorer"]
     for row, index in enumerate(explorer.indices[:4]):
         name = subject.classes[explorer.targets[row]]

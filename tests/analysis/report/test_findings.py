@@ -1,4 +1,3 @@
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -45,29 +44,9 @@ def test_maps_are_those_of_the_predicted_class(subject, findings):
     assert (maps["occlusion"].values[explorer.targets > 0] > 0).all()
 
 
-def test_accuracy_under_attack(findings):
-    assert list(findings.sections["robustness"].accuracies) == ["FGSM", "PGD"]
-    for values in findings.sections["robustness"].accuracies.values():
-        assert values.shape == (3,)
-        assert values[0] == 15 / 16
-        assert values[-1] < 0.2
-    fooled = findings.sections["robustness"].examples
-    assert fooled.epsilon == 0.4
-    assert len(fooled.indices) == 3
-
-
-def test_adversarial_examples_lie_in_the_ball(subject, findings):
-    fooled = findings.sections["robustness"].examples
-    change = abs(fooled.images - subject.images[fooled.indices])
-    assert 0.1 < change.max() <= fooled.epsilon + 1e-6
-    np.testing.assert_allclose(
-        fooled.probabilities, jax.nn.softmax(brightest(jnp.asarray(fooled.images))), rtol=1e-5, atol=1e-7
-    )
-
-
 def test_progress_is_told(lines, findings):
     assert lines[0] == "classifying 24 test images"
-    assert sum("ε =" in line for line in lines) == 2
+    assert any(line.startswith("DDN-16 on 15 images") for line in lines)
 
 
 def test_explorer_has_every_method_and_layer_for_the_predicted_class(subject, findings):
