@@ -9,7 +9,7 @@ from convzoo.checks import integer, number
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Numbers of images, layers and steps; the defaults take well under a minute for a small network on two cores.
+    """Numbers of images, layers and steps; the defaults take two to three minutes for a small network on two cores.
 
     Attributes:
       explained: images whose maps are shown.
