@@ -170,7 +170,7 @@ def _train(
     after_step: Callable[[int], None] | None,
     after_epoch: Callable[[Mapping[str, Any]], None] | None,
 ) -> None:
-    config, dataset, data, task, watch = plan
+    config, dataset, data, task, _ = plan
     out = plan.out
     train_step = _train_steps(plan)
     evaluation_step = steps.make_evaluation_step(plan.model, data.preprocess, task)
@@ -203,14 +203,10 @@ def _train(
             state = next_epoch(_heed(state, row, plan, progress), task)
             finished = _is_finished(state, config)
             if finished or time.monotonic() - drawn > CURVES_EVERY:
-                counts = {name: len(split) for name, split in dataset.splits.items()}
-                title = plots.title(config.model, config.dataset_name)
-                curves.draw(rows, task.columns, title, counts).savefig(out / "curves.png")
+                _draw_curves(plan, rows)
                 drawn = time.monotonic()
-            if finished and watch:
-                fine_tuning.remember(config, state.evaluated, watch)
             if finished:
-                predictions.draw(out, plan.model, state.evaluated, data.preprocess, task, dataset.test, totals["test"])
+                _conclude(state, plan, totals["test"])
             if state.stopping is not None and not int(state.stopping.bad):
                 checkpoints.save(out / BEST, state, keep=1)
             checkpoints.save(out / "checkpoints", state)
@@ -223,6 +219,20 @@ def _train(
         _require_finite(state, plan)
         path = checkpoints.save(out / "checkpoints", state)
         raise Interrupted(stop.signal, f"stopped and saved as {path}: the same command goes on from there") from None
+
+
+def _draw_curves(plan: Plan, rows: list[dict[str, Any]]) -> None:
+    counts = {name: len(split) for name, split in plan.dataset.splits.items()}
+    title = plots.title(plan.config.model, plan.config.dataset_name)
+    curves.draw(rows, plan.task.columns, title, counts).savefig(plan.out / "curves.png")
+
+
+def _conclude(state: TrainState, plan: Plan, total: Any) -> None:
+    """Keep what only a finished run has: the memory of a transfer, and pictures of the predictions on the test set."""
+    config, dataset, data, task, watch = plan
+    if watch:
+        fine_tuning.remember(config, state.evaluated, watch)
+    predictions.draw(plan.out, plan.model, state.evaluated, data.preprocess, task, dataset.test, total)
 
 
 def _train_steps(plan: Plan) -> Callable[[int], TrainStep]:

@@ -70,6 +70,52 @@ def make_train_step(
       A jitted function of the state, whose memory it takes over, and a batch.
     """
 
+    objective = _objective(model, preprocess, task, augment, key, remat, still)
+    accumulated = windows if windows and windows.length > 1 else None
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Report]:
+        params = state.variables["params"]
+        (value, (outputs, updates, augmented)), gradients = jax.value_and_grad(objective, has_aux=True)(
+            params, state, batch
+        )
+        if still:
+            gradients = transfer.without(gradients, still)
+        norm = None if still is None else optax.tree.norm(gradients)
+        # Where a user forbids promotion, optax's counts still meet its floats.
+        with jax.numpy_dtype_promotion("standard"):
+            if accumulated:
+                gradients = _scaled(gradients, accumulated.share(state.step, batch.weights))
+            moves, opt_state = optimizer.update(gradients, state.opt_state, params)
+            if state.plateau is not None:
+                moves = _scaled(moves, state.plateau.scale)
+        moved = {"params": optax.apply_updates(params, moves)}
+        variables = {kind: (updates | moved).get(kind, old) for kind, old in state.variables.items()}
+        total = task.update(state.metrics, outputs, augmented.targets, augmented.weights)
+        report = Report(value, task.running(total), norm)
+        state = state._replace(
+            step=state.step + 1,
+            variables=variables,
+            opt_state=opt_state,
+            metrics=total,
+            ema=None if state.ema is None else _follow(state, variables, decay, accumulated),
+        )
+        return state, report
+
+    return train_step
+
+
+def _objective(
+    model: nn.Module,
+    preprocess: Callable[[jax.Array], jax.Array],
+    task: Task,
+    augment: Augmentation,
+    key: jax.Array,
+    remat: bool,
+    still: frozenset[str] | None,
+) -> Callable:
+    """The loss of a batch, with the outputs, the updated statistics and the augmented batch."""
+
     def objective(params, state, batch):
         augment_key, dropout_key = jax.random.split(jax.random.fold_in(key, state.step))
         batch = augment(augment_key, batch)
@@ -95,43 +141,19 @@ def make_train_step(
         auxiliary = jax.tree.leaves(updates.get("aux_logits", {}))
         return mean(outputs) + AUX_WEIGHT * sum(map(mean, auxiliary)), (outputs, updates, batch)
 
-    accumulated = windows if windows and windows.length > 1 else None
+    return objective
 
-    def follow(state, variables):
-        """The averages after this step: they move with every update."""
-        if not accumulated:
-            return averaging.average(state.ema, variables, decay, state.step)
-        moved = averaging.average(state.ema, variables, decay, accumulated.updates_before(state.step))
-        return jax.tree.map(lambda new, old: jnp.where(accumulated.ends(state.step), new, old), moved, state.ema)
 
-    @functools.partial(jax.jit, donate_argnums=0)
-    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Report]:
-        params = state.variables["params"]
-        (value, (outputs, updates, augmented)), gradients = jax.value_and_grad(objective, has_aux=True)(
-            params, state, batch
-        )
-        if still:
-            gradients = transfer.without(gradients, still)
-        norm = None if still is None else optax.tree.norm(gradients)
-        # Where a user forbids promotion, optax's counts still meet its floats.
-        with jax.numpy_dtype_promotion("standard"):
-            if accumulated:
-                factor = accumulated.share(state.step, batch.weights)
-                gradients = jax.tree.map(lambda gradient: gradient * factor.astype(gradient.dtype), gradients)
-            moves, opt_state = optimizer.update(gradients, state.opt_state, params)
-            if state.plateau is not None:
-                moves = jax.tree.map(lambda move: move * state.plateau.scale.astype(move.dtype), moves)
-        moved = {"params": optax.apply_updates(params, moves)}
-        variables = {kind: (updates | moved).get(kind, old) for kind, old in state.variables.items()}
-        total = task.update(state.metrics, outputs, augmented.targets, augmented.weights)
-        report = Report(value, task.running(total), norm)
-        ema = None if state.ema is None else follow(state, variables)
-        moved_state = state._replace(
-            step=state.step + 1, variables=variables, opt_state=opt_state, metrics=total, ema=ema
-        )
-        return moved_state, report
+def _follow(state: TrainState, variables: dict[str, Any], decay: float, windows: Windows | None) -> Any:
+    """The averages after a step: they move with every update."""
+    if windows is None:
+        return averaging.average(state.ema, variables, decay, state.step)
+    moved = averaging.average(state.ema, variables, decay, windows.updates_before(state.step))
+    return jax.tree.map(lambda new, old: jnp.where(windows.ends(state.step), new, old), moved, state.ema)
 
-    return train_step
+
+def _scaled(tree: Any, factor: jax.Array) -> Any:
+    return jax.tree.map(lambda leaf: leaf * factor.astype(leaf.dtype), tree)
 
 
 def make_evaluation_step(

@@ -4,15 +4,14 @@ Reference: Rony et al., 2018, arXiv:1811.09600.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from analysis import execution
 from analysis.attacks.losses import CROSS_ENTROPY
-from analysis.attacks.minimal import Nearest, annealed, cut, evaluate_nearest, lengths, prepare_nearest
+from analysis.attacks.minimal import Descent, annealed, lengths, prepare_nearest, seek
 from analysis.attacks.search import as_column, inward, slope
 from convzoo.checks import integer
 
@@ -67,37 +66,17 @@ def ddn(
 
     def attack(images, goal):
         images = jnp.asarray(images)
-        radius = jnp.asarray(np.full(len(images), RADIUS, np.float32))
-        state = Shell(images, radius, Nearest.at(images), jnp.asarray(np.int32(0)))
-        state = execution.iterate(_step, state, steps, logits_fn, images, goal, threat, steps)
-        nearest = evaluate_nearest(state.nearest, state.images, logits_fn, images, goal, threat)
-        return cut(nearest, logits_fn, images, goal, threat).images
+        return seek(_step, Descent.at(images, RADIUS), steps, logits_fn, images, goal, threat, steps)
 
     return execution.in_batches(attack, batch_size, images, goal)
 
 
-class Shell(NamedTuple):
-    """Images on spheres, one row an image.
-
-    Attributes:
-      images: (N, H, W, C) the current ones.
-      radius: (N,) of their spheres.
-      nearest: of those evaluated.
-      step: int32 scalar.
-    """
-
-    images: jax.Array
-    radius: jax.Array
-    nearest: Nearest
-    step: jax.Array
-
-
-def _step(shell, logits_fn, images, goal, threat, steps):
-    _, reached, gradient = slope(shell.images, logits_fn, goal, CROSS_ENTROPY)
-    delta = shell.images - images
-    nearest = shell.nearest.update(shell.images, lengths(threat, delta), reached)
-    radius = shell.radius * jnp.where(reached, 1 - CHANGE, 1 + CHANGE)
-    length = annealed(shell.step, steps, FIRST, LAST).astype(images.dtype)
-    delta = delta + length * jax.vmap(threat.ascend)(inward(gradient, shell.images))
+def _step(descent, logits_fn, images, goal, threat, steps):
+    _, reached, gradient = slope(descent.images, logits_fn, goal, CROSS_ENTROPY)
+    delta = descent.images - images
+    nearest = descent.nearest.update(descent.images, lengths(threat, delta), reached)
+    radius = descent.radius * jnp.where(reached, 1 - CHANGE, 1 + CHANGE)
+    length = annealed(descent.step, steps, FIRST, LAST).astype(images.dtype)
+    delta = delta + length * jax.vmap(threat.ascend)(inward(gradient, descent.images))
     moved = images + as_column(radius).astype(images.dtype) * jax.vmap(threat.ascend)(delta)
-    return Shell(jnp.clip(moved, 0, 1), radius, nearest, shell.step + 1)
+    return Descent(jnp.clip(moved, 0, 1), radius, nearest, descent.step + 1)

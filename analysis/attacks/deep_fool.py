@@ -1,4 +1,4 @@
-"""DeepFool: steps to the nearest linearised decision boundary.
+"""DeepFool: steps to the nearest linearized decision boundary.
 
 Reference: Moosavi-Dezfooli et al., 2015, arXiv:1511.04599.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from analysis import execution
 from analysis.attacks.goal import likeliest
 from analysis.attacks.linearized_boundary import nearest_boundary, step_to_plane
-from analysis.attacks.minimal import Nearest, cut, evaluate_nearest, lengths, prepare_nearest
+from analysis.attacks.minimal import Nearest, lengths, prepare_nearest, seek
 from analysis.attacks.search import as_column
 from convzoo.checks import integer, number
 
@@ -30,7 +30,7 @@ def deepfool(
     candidates: int = 10,
     overshoot: float = 0.02,
 ) -> jax.Array:
-    r"""Repeated steps to the nearest boundary of the model's linearisation, until the class changes.
+    r"""Repeated steps to the nearest boundary of the model's linearization, until the class changes.
 
     .. math:: r = \arg\min_r \lVert r \rVert \ \text{such that} \
               z_k(x_t) - z_y(x_t) + \nabla (z_k - z_y) \cdot r = 0, \qquad
@@ -75,9 +75,7 @@ def deepfool(
         images = jnp.asarray(images)
         state = Walk(images, jnp.asarray(np.zeros(images.shape, np.float32)), Nearest.at(images))
         rivals = likeliest(logits_fn, images, goal, count)
-        state = execution.iterate(_step, state, steps, logits_fn, images, goal, threat, rivals, overshoot)
-        nearest = evaluate_nearest(state.nearest, state.images, logits_fn, images, goal, threat)
-        return cut(nearest, logits_fn, images, goal, threat).images
+        return seek(_step, state, steps, logits_fn, images, goal, threat, rivals, overshoot)
 
     return execution.in_batches(attack, batch_size, images, goal)
 

@@ -34,7 +34,7 @@ def fab(
     key: jax.Array | None = None,
     batch_size: int | None = None,
 ) -> jax.Array:
-    r"""Steps onto the linearised boundary, biased towards the image, and back inside from each success.
+    r"""Steps onto the linearized boundary, biased towards the image, and back inside from each success.
 
     .. math:: x_{t+1} = \mathrm{clip}_{[0, 1]} \big( (1 - \alpha)(x_t + 1.05\, d_t) + \alpha (x + 1.05\, d) \big),
               \qquad \alpha = \min\Big( \frac{\lVert d_t \rVert}{\lVert d_t \rVert + \lVert d \rVert}, 0.1 \Big)

@@ -4,7 +4,7 @@ Reference: Pintor et al., 2021, arXiv:2102.12827.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis import execution
 from analysis.attacks.losses import LOSSES
-from analysis.attacks.minimal import Nearest, annealed, cut, evaluate_nearest, lengths, prepare_nearest
+from analysis.attacks.minimal import Descent, annealed, lengths, prepare_nearest, seek
 from analysis.attacks.search import inward, slope
 from analysis.attacks.threat import L2
 from convzoo.checks import integer
@@ -36,7 +36,7 @@ def fmn(
     .. math:: x_{t+1} = \Pi_{[0, 1]} \Pi_{B(x, \epsilon_t)} \Big( x_t + \alpha_t
               \frac{\nabla \ell}{\lVert \nabla \ell \rVert_2} \Big)
 
-    Until the goal is reached, ε is γ more than the distance to where the linearised margin ℓ is zero; then it shrinks
+    Until the goal is reached, ε is γ more than the distance to where the linearized margin ℓ is zero; then it shrinks
     by γ where the goal is reached, and grows by γ where it is not. Along cosines α
     falls from 1 to 0.01 and γ from 5 % to 0.1 %. The nearest of all iterates that reach the goal is moved towards the
     image by ten bisections, which the paper does not do; the projection is onto ball and [0, 1] together.
@@ -70,47 +70,27 @@ def fmn(
 
     def attack(images, goal):
         images = jnp.asarray(images)
-        radius = jnp.asarray(np.full(len(images), np.inf, np.float32))
-        state = Ball(images, radius, Nearest.at(images), jnp.asarray(np.int32(0)))
-        state = execution.iterate(_step, state, steps, logits_fn, images, goal, threat, steps)
-        nearest = evaluate_nearest(state.nearest, state.images, logits_fn, images, goal, threat)
-        return cut(nearest, logits_fn, images, goal, threat).images
+        return seek(_step, Descent.at(images, np.inf), steps, logits_fn, images, goal, threat, steps)
 
     return execution.in_batches(attack, batch_size, images, goal)
 
 
-class Ball(NamedTuple):
-    """Images in balls, one row an image.
-
-    Attributes:
-      images: (N, H, W, C) the current ones.
-      radius: (N,) of their balls.
-      nearest: of those evaluated.
-      step: int32 scalar.
-    """
-
-    images: jax.Array
-    radius: jax.Array
-    nearest: Nearest
-    step: jax.Array
-
-
-def _step(ball, logits_fn, images, goal, threat, steps):
-    margins, reached, gradient = slope(ball.images, logits_fn, goal, MARGIN)
-    gradient = inward(gradient, ball.images)
-    distance = lengths(threat, ball.images - images)
-    nearest = ball.nearest.update(ball.images, distance, reached)
-    change = annealed(ball.step, steps, CHANGE, LEAST)
+def _step(descent, logits_fn, images, goal, threat, steps):
+    margins, reached, gradient = slope(descent.images, logits_fn, goal, MARGIN)
+    gradient = inward(gradient, descent.images)
+    distance = lengths(threat, descent.images - images)
+    nearest = descent.nearest.update(descent.images, distance, reached)
+    change = annealed(descent.step, steps, CHANGE, LEAST)
     rate = jax.vmap(threat.dual_norm)(gradient).astype(jnp.float32)
     beyond = distance + jnp.abs(margins) / jnp.where(rate > 0, rate, 1)
-    grown = jnp.where(jnp.isfinite(nearest.distance), ball.radius, beyond) * (1 + change)
-    radius = jnp.where(reached, jnp.minimum(ball.radius * (1 - change), nearest.distance), grown)
+    grown = jnp.where(jnp.isfinite(nearest.distance), descent.radius, beyond) * (1 + change)
+    radius = jnp.where(reached, jnp.minimum(descent.radius * (1 - change), nearest.distance), grown)
     # No perturbation within [0, 1] is longer.
     radius = jnp.minimum(radius, lengths(threat, jnp.maximum(images, 1 - images)))
-    length = annealed(ball.step, steps, FIRST, LAST).astype(images.dtype)
-    moved = ball.images + length * jax.vmap(L2(0.0).ascend)(gradient)
+    length = annealed(descent.step, steps, FIRST, LAST).astype(images.dtype)
+    moved = descent.images + length * jax.vmap(L2(0.0).ascend)(gradient)
 
     def project(image, centre, eps):
         return type(threat)(eps.astype(image.dtype)).nearest_image(image, centre)
 
-    return Ball(jax.vmap(project)(moved, images, radius), radius, nearest, ball.step + 1)
+    return Descent(jax.vmap(project)(moved, images, radius), radius, nearest, descent.step + 1)

@@ -1,4 +1,4 @@
-"""Linearised decision boundaries: margins of other classes with their gradients, and the nearest point in [0, 1].
+"""Linearized decision boundaries: margins of other classes with their gradients, and the nearest point in [0, 1].
 
 What DeepFool and FAB share.
 """
@@ -20,7 +20,7 @@ LARGEST = 60.0  # logarithm of the ratio of multipliers that the box may ask for
 def nearest_boundary(
     images: jax.Array, logits_fn: Callable, goal: Goal, rivals: jax.Array | None, threat: Threat
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """The boundary of the linearised model that is nearest to each image.
+    """The boundary of the linearized model that is nearest to each image.
 
     Args:
       images: (N, H, W, C).

@@ -75,8 +75,60 @@ def lengths(threat: Threat, delta: jax.Array) -> jax.Array:
     return jax.vmap(threat.norm)(delta).astype(jnp.float32)
 
 
+class Descent(NamedTuple):
+    """A search in balls or on spheres whose radius closes in on the boundary, one row an image.
+
+    Attributes:
+      images: (N, H, W, C) the current ones.
+      radius: (N,) of their balls.
+      nearest: of those evaluated.
+      step: int32 scalar.
+    """
+
+    images: jax.Array
+    radius: jax.Array
+    nearest: Nearest
+    step: jax.Array
+
+    @classmethod
+    def at(cls, images: jax.Array, radius: float) -> "Descent":
+        """The start at images, with one radius for all."""
+        radii = jnp.asarray(np.full(len(images), radius, np.float32))
+        return cls(images, radii, Nearest.at(images), jnp.asarray(np.int32(0)))
+
+
+def seek(
+    step: Callable[..., Any],
+    state: Any,
+    steps: int,
+    logits_fn: Callable,
+    images: jax.Array,
+    goal: Goal,
+    threat: Threat,
+    *args: Any,
+) -> jax.Array:
+    """The nearest images that a search comes to, after a last evaluation and a bisection.
+
+    Args:
+      step: (state, logits_fn, images, goal, threat, *args) → the state after a step.
+      state: a named tuple with the current `images` and the `nearest` of those evaluated.
+      steps: number of them.
+      logits_fn: images → logits.
+      images: (N, H, W, C) the images attacked.
+      goal: of each image.
+      threat: its norm measures distance.
+      *args: what else a step takes.
+
+    Returns:
+      (N, H, W, C); images without a nearest one keep themselves.
+    """
+    state = execution.iterate(step, state, steps, logits_fn, images, goal, threat, *args)
+    nearest = evaluate_nearest(state.nearest, state.images, logits_fn, images, goal, threat)
+    return cut(nearest, logits_fn, images, goal, threat).images
+
+
 class Cut(NamedTuple):
-    """A bisection between images and those found for them.
+    """A bisection between images and the nearest ones so far.
 
     Attributes:
       nearest: so far.

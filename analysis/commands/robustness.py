@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from analysis import attacks, checks, draw
+from analysis.attacks.threat import NORMS
 from analysis.commands.joined import Joined
 from analysis.commands.source import Source
 from analysis.execution import as_argument
@@ -17,7 +18,6 @@ from convzoo import files
 from convzoo.checks import integer
 from convzoo.commands import say
 
-BALLS = {"linf": attacks.Linf, "l2": attacks.L2, "l1": attacks.L1}
 RADII = {"linf": "1/255,2/255,4/255,8/255", "l2": "0.25,0.5,1", "l1": "4,8,12"}
 """Of each norm, unless `--eps` says others."""
 
@@ -29,7 +29,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--model", help="instead of RUN: a name of `python -m zoo list`, with --data")
     parser.add_argument("--weights", help="of the model: .safetensors, .pth, or a file of zoo.save")
     parser.add_argument("--data", metavar="folder:PATH", help="images with classes, instead of the run's test images")
-    parser.add_argument("--norm", choices=BALLS, default="linf", help="of the threat (default: %(default)s)")
+    parser.add_argument("--norm", choices=NORMS, default="linf", help="of the threat (default: %(default)s)")
     parser.add_argument(
         "--eps", type=radii, metavar="4/255,8/255", help=f"radii, for pixels in [0, 1] (default: {RADII['linf']})"
     )
@@ -83,7 +83,7 @@ def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[str]:
     if out.suffix != ".json":
         raise ValueError(f"out={str(out)!r}: expected a name that ends in .json")
     out.parent.mkdir(parents=True, exist_ok=True)
-    threats = [BALLS[options.norm](eps) for eps in options.eps or radii(RADII[options.norm])]
+    threats = [NORMS[options.norm](eps) for eps in options.eps or radii(RADII[options.norm])]
     report = attacks.evaluate(
         as_argument(source.network.logits_fn),
         source.images,

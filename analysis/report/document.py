@@ -4,11 +4,11 @@ import html
 
 import numpy as np
 
+from analysis.attacks.evaluation.evaluations import radius_text
 from analysis.report.findings import Findings, Log, Predictions, logits_of
 from analysis.report.markup import interval, percent
 from analysis.report.sections import SECTIONS
 from analysis.report.sections.robustness import Robustness
-from analysis.report.sections.robustness.accuracy import bound
 from analysis.report.settings import Settings
 from analysis.report.style import CSS
 from analysis.report.subject import Subject
@@ -72,7 +72,7 @@ def _head(subject: Subject, findings: Findings) -> str:
         f"<p>Of the first {attacked:,} of them {percent(robust[0], attacked)} ({interval(robust[0], attacked)}) are "
         "classified correctly as they are, "
         f"and {percent(robust[middle], attacked)} ({interval(robust[middle], attacked)}) after attacks have changed "
-        f"every pixel by up to {bound(findings.settings.epsilons[middle])} of its range.</p>"
+        f"every pixel by up to {radius_text(findings.settings.epsilons[middle])} of its range.</p>"
         f'<dl class="facts">{facts}</dl></header>'
     )
 

@@ -1,8 +1,8 @@
 """Attacks: ours against foolbox's and torchattacks' on the same weights, images and labels, and what memory they take.
 
 Peers run in the Python of `contenders.Torch`, where they are installed there. The labels are the classes that the
-network itself predicts, so that every image has to be attacked. Only equal work is compared: a peer that lacks an
-attack is left out of its row.
+network itself predicts, so that every image has to be attacked. A peer that lacks an attack is left out of its row.
+torchattacks' Carlini–Wagner does not search for the weight of the margin: it takes as many steps in all, at one weight.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ class Duel:
     """An attack with its settings, on a batch of images of one size.
 
     Attributes:
-      attack: in `OURS`.
+      attack: of `analysis.attacks`.
       steps: gradient steps, or queries.
       size: height and width of the images.
       batch: number of images.

@@ -40,7 +40,7 @@ class Evaluation:
       queries: {attack: (N,) calls for each image}, of attacks without gradients.
       seconds: {attack: run time, compilation included}.
       warnings: reasons for which these figures may be too good.
-      shortfalls: {attack: share of the way to the optimum that it leaves undone on the linearised classifier}.
+      shortfalls: {attack: share of the way to the optimum that it leaves undone on the linearized classifier}.
       settings: seeds, versions and hashes that tell this evaluation from others.
     """
 
@@ -83,7 +83,7 @@ class Evaluation:
     def rows(self) -> tuple[list[str], list[list[str]]]:
         """The head and the rows of the table: accuracies in percent, run time, and queries where there are any."""
         count = len(self.level)
-        head = ["after", *(f"ε = {_radius(radius, self.norm)}" for radius in self.radii), "seconds", "queries"]
+        head = ["after", *(f"ε = {radius_text(radius, self.norm)}" for radius in self.radii), "seconds", "queries"]
         clean = in_percent(self.clean, count)
         lines = [["no attack", *[clean] * len(self.radii), "", ""]]
         for name, shares in self.curve.items():
@@ -111,14 +111,14 @@ class Evaluation:
         low, high = (in_percent(end, count) for end in wilson(self.worst, count))
         remarks = [
             f"robust accuracy {in_percent(self.worst, count)} % of {count:,} images (95 % interval {low} to {high} %) "
-            f"within ε = {_radius(self.radii[-1], self.norm)} ({self.norm}), an upper bound"
+            f"within ε = {radius_text(self.radii[-1], self.norm)} ({self.norm}), an upper bound"
         ]
         moved = self.distances[np.isfinite(self.distances) & (self.distances > 0)]
         if moved.size:
-            quartiles = ", ".join(f"{_radius(value, self.norm)}" for value in np.quantile(moved, (0.25, 0.5, 0.75)))
+            quartiles = ", ".join(f"{radius_text(value, self.norm)}" for value in np.quantile(moved, (0.25, 0.5, 0.75)))
             remarks.append(f"distance of the adversarial images: quartiles {quartiles}")
         for name, share in self.shortfalls.items():
-            remarks.append(f"{name} leaves {share:.1%} of the way to the optimum undone on the linearised classifier")
+            remarks.append(f"{name} leaves {share:.1%} of the way to the optimum undone on the linearized classifier")
         return remarks + ([f"warning: {warning.message}" for warning in self.warnings] or ["no warnings"])
 
     def figure(self) -> "Figure":
@@ -152,5 +152,11 @@ class Evaluation:
         return json.dumps(fields, indent=1, ensure_ascii=False) + "\n"
 
 
-def _radius(radius: float, norm: str) -> str:
+def radius_text(radius: float, norm: str = "linf") -> str:
+    """A radius, in steps of 1/255 where the norm is Linf.
+
+    Example:
+      >>> radius_text(8 / 255), radius_text(0.5, "l2")
+      ('8/255', '0.5')
+    """
     return f"{255 * radius:.3g}/255" if norm == "linf" else f"{radius:.3g}"

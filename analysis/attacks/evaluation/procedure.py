@@ -13,21 +13,21 @@ import numpy as np
 
 from analysis import checks
 from analysis.attacks.auto_projected_gradient import apgd
-from analysis.attacks.evaluation import linearised, pitfalls
+from analysis.attacks.evaluation import linearized, pitfalls
 from analysis.attacks.evaluation.evaluations import CLEAN, Evaluation
 from analysis.attacks.evaluation.records import Record, settings_of
-from analysis.attacks.evaluation.suites import NORMS, Step, left_out, steps_of
+from analysis.attacks.evaluation.suites import NAMES, Step, left_out, steps_of
 from analysis.attacks.evaluation.victim import Victim
 from analysis.attacks.queries import Queried
-from analysis.attacks.threat import Threat
+from analysis.attacks.threat import L1, L2, Linf, Threat
 from convzoo.checks import integer
 
 BATCH = 128
 COPIED = 16
-"""Images on whose linearised copies attacks are measured."""
+"""Images on whose linearized copies attacks are measured."""
 LONGER = 200
 """Steps of the attack that looks for more on what the suite has left."""
-ORDERS = {"linf": np.inf, "l2": 2, "l1": 1}
+ORDERS = {Linf: np.inf, L2: 2, L1: 1}
 
 
 def evaluate(
@@ -113,7 +113,7 @@ def evaluate(
             record.save(path, settings)
     after = _outcome(case, steps, record, keys, before, left_out(suite, victim, threats[-1]))
     return record.evaluation(
-        norm=NORMS.get(type(threats[0]), type(threats[0]).__name__),
+        norm=NAMES.get(type(threats[0]), type(threats[0]).__name__),
         warnings=pitfalls.pitfalls(before, after),
         shortfalls={} if before.error or victim.randomness != "none" else _shortfalls(case, steps, correct, keys),
         settings=settings,
@@ -139,7 +139,7 @@ class Case(NamedTuple):
     def lengths(self, changed: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """(M,) float64 distances of changed images from the images of these rows."""
         change = np.asarray(changed, np.float64) - np.asarray(self.images[rows], np.float64)
-        order = ORDERS.get(NORMS.get(type(self.threat), ""))
+        order = ORDERS.get(type(self.threat))
         if order is None:
             return np.asarray(jax.vmap(self.threat.norm)(jnp.asarray(change, jnp.float32)), np.float64)
         return np.linalg.norm(change.reshape(len(change), -1), order, axis=1)
@@ -208,15 +208,20 @@ def _outcome(
 
 
 def _shortfalls(case: Case, steps: Sequence[Step], correct: np.ndarray, keys: jax.Array) -> dict[str, float]:
-    """The shortfall of each gradient attack within a ball, on the linearised classifier."""
+    """The shortfall of each gradient attack within a ball, on the linearized classifier.
+
+    Attacks on a ratio of logits are left out: its largest value lies elsewhere than that of the margin.
+    """
     rows = np.flatnonzero(correct)[:COPIED]
-    if not rows.size or not isinstance(case.threat, linearised.KNOWN):
+    if not rows.size or not isinstance(case.threat, linearized.KNOWN):
         return {}
-    copy = linearised.linearised(case.victim.logits_fn, jnp.asarray(case.images[rows]), jnp.asarray(case.labels[rows]))
+    copy = linearized.linearized(case.victim.logits_fn, jnp.asarray(case.images[rows]), jnp.asarray(case.labels[rows]))
 
     def attack(step, logits_fn, images, labels, threat):
         victim = dataclasses.replace(case.victim, logits_fn=logits_fn, batch_size=len(rows))
         return step.run(victim, np.asarray(images), labels, threat, keys[rows], None).images
 
-    bounded = (step for step in steps if not (step.minimal or step.asks or step.rivals))
-    return {step.label: linearised.shortfall(functools.partial(attack, step), copy, case.threat) for step in bounded}
+    bounded = (
+        step for step in steps if not (step.minimal or step.asks or step.settings.get("loss", "ce").startswith("dlr"))
+    )
+    return {step.label: linearized.shortfall(functools.partial(attack, step), copy, case.threat) for step in bounded}

@@ -1,5 +1,6 @@
 """Suites: the attacks of an evaluation in their order, as data."""
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -7,15 +8,15 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from analysis.attacks.auto_projected_gradient import RIVALS
 from analysis.attacks.evaluation.victim import Victim
-from analysis.attacks.methods import METHODS
+from analysis.attacks.methods import METHODS, Method
 from analysis.attacks.queries import Queried
-from analysis.attacks.threat import L1, L2, Linf, Threat
+from analysis.attacks.threat import NORMS, Threat
 from convzoo.checks import choice
 
-NORMS: dict[type[Threat], str] = {Linf: "linf", L2: "l2", L1: "l1"}
-RIVALS = 9
-"""Classes that a targeted attack tries for each image, the likeliest first, as AutoAttack does."""
+NAMES: dict[type[Threat], str] = {ball: name for name, ball in NORMS.items()}
+"""Of norms, by their threats."""
 
 
 class Step(NamedTuple):
@@ -38,14 +39,23 @@ class Step(NamedTuple):
     norms: tuple[str, ...] = ("linf", "l2", "l1")
 
     @property
+    def method(self) -> Method:
+        """The row of the attack in the table of all; a function of the user is bounded and takes gradients."""
+        function = self.function
+        while isinstance(function, functools.partial):
+            function = function.func
+        rows = (row for row in METHODS.values() if row.function is function)
+        return next(rows, Method(function, self.label, "bounded", "gradients"))
+
+    @property
     def minimal(self) -> bool:
         """Whether it looks for the nearest image, which serves all radii."""
-        return any(method.function is self.function and method.kind == "minimal" for method in METHODS.values())
+        return self.method.kind == "minimal"
 
     @property
     def asks(self) -> bool:
         """Whether it only calls the classifier."""
-        return any(method.function is self.function and method.needs != "gradients" for method in METHODS.values())
+        return self.method.needs != "gradients"
 
     def run(
         self, victim: Victim, images: np.ndarray, labels: np.ndarray, threat: Threat, keys: jax.Array, targets: Any
@@ -53,15 +63,12 @@ class Step(NamedTuple):
         """Attack images; gradient attacks report no queries, which are then 0."""
         takes = inspect.signature(self.function).parameters
         function: Any = victim.predict if self.asks else victim.logits_fn
-        if "samples" in self.settings:
-            function = victim.function
+        offers = {"key": keys, "batch_size": victim.size(len(images)), "norm": NAMES.get(type(threat))}
+        if targets is not None:
+            offers["targets"] = targets
+        if "samples" in takes and victim.randomness == "key" and victim.samples > 1:
+            function, offers["samples"] = victim.function, victim.samples
         arguments = [function, images, labels, *([] if self.minimal else [threat])]
-        offers = {
-            "key": keys,
-            "batch_size": victim.size(len(images)),
-            "norm": NORMS.get(type(threat)),
-            **({} if targets is None else {"targets": targets}),
-        }
         settings = {name: value for name, value in offers.items() if name in takes} | dict(self.settings)
         outcome = self.function(*arguments, **settings)
         if isinstance(outcome, Queried):
@@ -97,8 +104,8 @@ SUITES: dict[str, tuple[Step, ...]] = {
 """`"quick"` for every day, `"standard"` for a claim of robustness, `"minimal"` for distances."""
 
 RANDOM = (
-    _step("PGD over draws", "pgd", settings={"steps": 100, "samples": 8}),
-    _step("PGD over draws, margin", "pgd", settings={"steps": 100, "samples": 8, "loss": "margin"}),
+    _step("PGD over draws", "pgd", settings={"steps": 100}),
+    _step("PGD over draws, margin", "pgd", settings={"steps": 100, "loss": "margin"}),
     _SQUARE,
 )
 """In place of a named suite where the classifier draws from a key: gradients are means over draws."""
@@ -139,4 +146,4 @@ def left_out(suite: Any, victim: Victim, threat: Threat) -> str:
 
 
 def _suits(step: Step, threat: Threat) -> bool:
-    return NORMS.get(type(threat)) in step.norms
+    return NAMES.get(type(threat)) in step.norms

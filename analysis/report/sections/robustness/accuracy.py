@@ -91,16 +91,6 @@ def clipped(images: np.ndarray, changed: np.ndarray, epsilon: float) -> float:
     return float(np.clip(1 - change[counted].mean() / epsilon, 0, 1)) if counted.any() else 0.0
 
 
-def bound(epsilon: float) -> str:
-    """A bound in steps of 1/255.
-
-    Example:
-      >>> bound(8 / 255)
-      '8/255'
-    """
-    return f"{255 * epsilon:.3g}/255"
-
-
 def draw(subject: Subject, findings: Findings, measured: Accuracy) -> str:
     """Curve, table and warnings as HTML."""
     settings, count = findings.settings, measured.attacked
@@ -152,7 +142,7 @@ def _remarks(evaluation: attacks.Evaluation) -> str:
         "not converged raised a warning."
     ]
     lines += [
-        f"{name} leaves {percent(share)} of the way to the optimum undone on the linearised classifier, where the "
+        f"{name} leaves {percent(share)} of the way to the optimum undone on the linearized classifier, where the "
         "optimum is known."
         for name, share in evaluation.shortfalls.items()
     ]

@@ -6,11 +6,11 @@ import html
 import numpy as np
 
 from analysis import draw as colours
+from analysis.attacks.evaluation.evaluations import radius_text
 from analysis.report.findings import Findings, Log, Predictions
 from analysis.report.maps import Maps, maps_of
 from analysis.report.markup import picture, plate, verdict
 from analysis.report.sections.maps import SHOWN
-from analysis.report.sections.robustness.accuracy import bound
 from analysis.report.sections.robustness.examples import Examples
 from analysis.report.settings import Settings
 from analysis.report.subject import Subject
@@ -89,7 +89,7 @@ def draw(subject: Subject, findings: Findings, measured: Attribution) -> str:
     return "<h3>Where it looks under attack</h3>" + picture(
         f'<div class="strips fours">{"".join(strips)}</div><div class="bars">{bars}</div>',
         f"Maps of one image ({called}, class {html.escape(subject.classes[truth])}) as it is and attacked by PGD at "
-        f"ε = {bound(measured.epsilon)}, for the logit of the class that is written above; below the image the "
+        f"ε = {radius_text(measured.epsilon)}, for the logit of the class that is written above; below the image the "
         f"prediction. Each method has one scale for the {len(strips)} rows, full at the 99.5th percentile of the "
         "magnitudes.",
     )

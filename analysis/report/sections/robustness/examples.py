@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from analysis import attacks
+from analysis.attacks.evaluation.evaluations import radius_text
 from analysis.execution import as_argument
 from analysis.report.findings import Findings, Log, Predictions, logits_of
 from analysis.report.markup import picture, plate, verdict
-from analysis.report.sections.robustness.accuracy import bound
 from analysis.report.sections.robustness.nearest import Nearest
 from analysis.report.settings import Settings
 from analysis.report.subject import Subject
@@ -59,7 +59,7 @@ def measure(
 ) -> Examples:
     """Attack a few images within a bound; their nearest adversarial images are there already."""
     images, labels, size = np.asarray(subject.images[rows], np.float32), predictions.labels[rows], settings.batch_size
-    log(f"PGD-{settings.steps} on {len(rows)} images, ε = {bound(epsilon)}")
+    log(f"PGD-{settings.steps} on {len(rows)} images, ε = {radius_text(epsilon)}")
     bounded = attacks.pgd(
         as_argument(subject.logits_fn),
         images,
@@ -104,8 +104,8 @@ def draw(subject: Subject, findings: Findings, examples: Examples) -> str:
         f'<div class="strips fives">{"".join(strips)}</div>',
         f"{len(strips)} images that are classified correctly, and the same after two attacks, with the predictions "
         f"and their probabilities. PGD, {findings.settings.steps} steps, maximises the loss within ε = "
-        f"{bound(examples.epsilon)} (L∞); its change is magnified {_magnified(bounded)} times about mid-grey: black "
-        f"−ε, white +ε. DDN looks for the nearest image of another class in L2; its change is magnified "
+        f"{radius_text(examples.epsilon)} (L∞); its change is magnified {_magnified(bounded)} times about mid-grey: "
+        f"black −ε, white +ε. DDN looks for the nearest image of another class in L2; its change is magnified "
         f"{_magnified(near)} times: black −{near.span:.2g}, white +{near.span:.2g}. Below: the size of the change, "
         "for pixels in [0, 1].",
     )

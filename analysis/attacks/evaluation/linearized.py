@@ -1,4 +1,4 @@
-"""Shortfall: by how much an attack misses the optimum where that is known, on the linearised classifier."""
+"""Shortfall: by how much an attack misses the optimum where that is known, on the linearized classifier."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ CLASSES = 10
 HALVINGS = 60
 
 
-class Linearised(NamedTuple):
+class Linearized(NamedTuple):
     """The first-order copy of a classifier at some images.
 
     Attributes:
@@ -38,7 +38,7 @@ class Linearised(NamedTuple):
 
 
 @jax.jit
-def linearised(logits_fn: Partial, images: jax.Array, labels: jax.Array) -> Linearised:
+def linearized(logits_fn: Partial, images: jax.Array, labels: jax.Array) -> Linearized:
     """The first-order copy of a classifier at images, of the label and the likeliest other classes."""
     logits, pullback = jax.vjp(lambda images: at_least_float32(logits_fn(images)), images)
     is_label = jax.nn.one_hot(labels, logits.shape[1], dtype=bool)
@@ -46,10 +46,10 @@ def linearised(logits_fn: Partial, images: jax.Array, labels: jax.Array) -> Line
     order = jax.lax.top_k(jnp.where(is_label, jnp.inf, logits), min(CLASSES, logits.shape[1]))[1]
     chosen = [jax.nn.one_hot(order[:, k], logits.shape[1], dtype=logits.dtype) for k in range(order.shape[1])]
     slopes = jnp.stack([pullback(one)[0] for one in chosen], axis=1)
-    return Linearised(images, jnp.take_along_axis(logits, order, axis=1), slopes)
+    return Linearized(images, jnp.take_along_axis(logits, order, axis=1), slopes)
 
 
-def optimum(copy: Linearised, threat: Threat) -> np.ndarray:
+def optimum(copy: Linearized, threat: Threat) -> np.ndarray:
     r"""The largest margin of another class over the label in the ball and in [0, 1], in closed form.
 
     .. math:: \max_{k \ne y} \max_\delta\; z_k - z_y + \langle g_k - g_y, \delta \rangle
@@ -66,7 +66,7 @@ def optimum(copy: Linearised, threat: Threat) -> np.ndarray:
 
     Example:
       >>> image, slope = jnp.full((1, 1, 1, 1), 0.5), jnp.array([0.0, 1.0]).reshape(1, 2, 1, 1, 1)
-      >>> optimum(Linearised(image, jnp.array([[1.0, 0.0]]), slope), Linf(0.25)).tolist()
+      >>> optimum(Linearized(image, jnp.array([[1.0, 0.0]]), slope), Linf(0.25)).tolist()
       [-0.75]
     """
     logits, slopes = np.asarray(copy.logits, np.float64), np.asarray(copy.slopes, np.float64)
@@ -91,7 +91,7 @@ def _in_box(slopes: np.ndarray, image: np.ndarray, eps: float) -> np.ndarray:
     return np.clip(low * slopes, -image, 1 - image)
 
 
-def shortfall(attack: Callable, copy: Linearised, threat: Threat) -> float:
+def shortfall(attack: Callable, copy: Linearized, threat: Threat) -> float:
     """The share of the way to the optimum that an attack leaves undone, on average over images.
 
     Args:
@@ -109,7 +109,7 @@ def shortfall(attack: Callable, copy: Linearised, threat: Threat) -> float:
     return float(np.mean(np.clip((best - reached) / way, 0, 1)))
 
 
-def _call(copy: Linearised, images: jax.Array) -> jax.Array:
+def _call(copy: Linearized, images: jax.Array) -> jax.Array:
     return copy(images)
 
 

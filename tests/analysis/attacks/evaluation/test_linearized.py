@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from analysis.attacks import L2, Linf
-from analysis.attacks.evaluation.linearised import Linearised, linearised, optimum, shortfall
+from analysis.attacks.evaluation.linearized import Linearized, linearized, optimum, shortfall
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.uniform(size=(3, 1, 2, 1)).astype(np.float32)
 SLOPES = RANDOM.normal(size=(3, 4, 1, 2, 1)).astype(np.float32)
-COPY = Linearised(jnp.asarray(IMAGES), jnp.asarray(RANDOM.normal(size=(3, 4)), jnp.float32), jnp.asarray(SLOPES))
+COPY = Linearized(jnp.asarray(IMAGES), jnp.asarray(RANDOM.normal(size=(3, 4)), jnp.float32), jnp.asarray(SLOPES))
 
 
 @pytest.mark.parametrize(("ball", "order"), [(Linf, np.inf), (L2, 2)])
@@ -33,7 +33,7 @@ def test_the_copy_agrees_with_the_classifier_to_first_order():
         return jnp.stack([jnp.sin(images).sum((1, 2, 3)), (images**2).sum((1, 2, 3)), images.sum((1, 2, 3))], 1)
 
     labels = jnp.array([2, 1, 0])
-    copy = linearised(jax.tree_util.Partial(classifier), jnp.asarray(IMAGES), labels)
+    copy = linearized(jax.tree_util.Partial(classifier), jnp.asarray(IMAGES), labels)
     np.testing.assert_allclose(copy.logits[:, 0], np.asarray(classifier(IMAGES))[np.arange(3), labels], rtol=1e-6)
     near = jnp.asarray(IMAGES) + 1e-3
     moved = np.sort(np.asarray(copy(near)), 1) - np.sort(np.asarray(classifier(near)), 1)
