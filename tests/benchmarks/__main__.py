@@ -1,5 +1,6 @@
 """`make bench`: our layers against `flax.linen` and PyTorch, our networks against torchvision,
-our attribution against captum, and our attacks against foolbox and torchattacks.
+our training against a plain PyTorch loop, our attribution against captum, and our attacks against foolbox and
+torchattacks.
 
 PyTorch is compared where there is a Python that has it (`TORCH_PYTHON`, or `.venv-torch`, made as
 `tests/goldens/make.py` says). Both sides call `zoo.keep_memory`, or neither.
@@ -10,15 +11,24 @@ import argparse
 import jax
 
 import zoo
-from tests.benchmarks import attacks, attribution, cases, layers, models
+from tests.benchmarks import attacks, attribution, cases, layers, models, training
 from tests.benchmarks.contenders import Torch
 
 NAMES = {
     "layers": [case.name for case in cases.CASES],
-    "models": list(models.NAMES),
+    "models": models.NAMES,
+    "training": training.NAMES,
     "attribution": attribution.NAMES,
     "attacks": attacks.NAMES,
 }
+TABLES = {
+    "layers": layers.table,
+    "models": models.table,
+    "training": training.table,
+    "attribution": attribution.table,
+    "attacks": attacks.table,
+}
+BUDGETS = {"layers": 1.5, "models": 8.0, "training": 6.0, "attribution": 6.0, "attacks": 6.0}
 
 
 def main() -> None:
@@ -29,9 +39,9 @@ def main() -> None:
     parser.add_argument(
         "--budget",
         type=float,
-        help="seconds for each contender and direction (default: layers 1.5, models 8, attribution 6, attacks 6)",
+        help="seconds for each contender and direction "
+        f"(default: {', '.join(f'{suite} {seconds:g}' for suite, seconds in BUDGETS.items())})",
     )
-    parser.add_argument("--batch", type=int, help="images for networks (default: 8 on a CPU, 256 elsewhere)")
     parser.add_argument(
         "--memory", choices=("kept", "free"), default="kept", help="whether both sides call `zoo.keep_memory`"
     )
@@ -48,14 +58,9 @@ def main() -> None:
         f"jax {jax.__version__} on {jax.devices()[0].device_kind}; torch {torch.version or 'not found'}; "
         f"freed memory {'is kept' if kept else 'goes back to the system'}"
     )
-    if chosen.get("layers"):
-        layers.table(given.only, torch, given.budget or 1.5)
-    if chosen.get("models"):
-        models.table(given.only, torch, given.budget or 8.0, given.batch)
-    if chosen.get("attribution"):
-        attribution.table(given.only, torch, given.budget or 6.0)
-    if chosen.get("attacks"):
-        attacks.table(given.only, torch, given.budget or 6.0)
+    for suite, names in chosen.items():
+        if names:
+            TABLES[suite](given.only, torch, given.budget or BUDGETS[suite])
 
 
 if __name__ == "__main__":

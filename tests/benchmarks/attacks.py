@@ -7,11 +7,6 @@ torchattacks' Carlini–Wagner does not search for the weight of the margin: it 
 
 import dataclasses
 import functools
-import math
-import pathlib
-import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 
@@ -20,9 +15,9 @@ import numpy as np
 
 import zoo
 from analysis import attacks, execution
-from tests.benchmarks import attribution
+from tests.benchmarks import attribution, memory
 from tests.benchmarks.contenders import Torch
-from tests.benchmarks.timing import medians
+from tests.benchmarks.timing import geometric_mean, medians
 
 PEERS = ("foolbox", "torchattacks")
 
@@ -105,7 +100,7 @@ def table(only: str, torch: Torch, budget: float) -> None:
             print(_row(duel, torch, budget, [peer for peer in PEERS if peer not in missing], ratios), flush=True)
     for peer, values in ratios.items():
         if values:
-            print(f"geometric mean of {peer}/ours: {math.prod(values) ** (1 / len(values)):.2f}")
+            print(f"geometric mean of {peer}/ours: {geometric_mean(values):.2f}")
 
 
 def _row(duel: Duel, torch: Torch, budget: float, peers: list[str], ratios: dict[str, list[float]]) -> str:
@@ -116,7 +111,8 @@ def _row(duel: Duel, torch: Torch, budget: float, peers: list[str], ratios: dict
     times = {who: one() for who, one in runs.items()}
     if min(times.values()) < budget:
         times = medians(runs, budget)
-    row = f"{duel.name:<28} | {1e3 * times['ours']:9.0f} {max(0.0, first - times['ours']):9.1f} {_memory(duel):>5}"
+    compilation, held = max(0.0, first - times["ours"]), memory.peak("attacks", duel.name)
+    row = f"{duel.name:<28} | {1e3 * times['ours']:9.0f} {compilation:9.1f} {held:5.2f}"
     for peer in peers:
         if peer not in requests:
             row += f" | {'–':>15} {'':>6} {'':>5}"
@@ -132,20 +128,6 @@ def _seconds(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _memory(duel: Duel) -> str:
-    """The peak of a process of its own that attacks once, in GiB."""
-    command = [sys.executable, "-m", "tests.benchmarks.attacks", duel.name]
-    root = pathlib.Path(__file__).resolve().parents[2]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def main() -> None:
-    """Attack once, and print this process's peak memory in GiB."""
-    duel = next(duel for duel in DUELS if duel.name == sys.argv[1])
-    zoo.keep_memory()
-    jax.block_until_ready(call(duel)())
-    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f}")
-
-
-if __name__ == "__main__":
-    main()
+def once(row: str) -> None:
+    """Attack once."""
+    jax.block_until_ready(call(next(duel for duel in DUELS if duel.name == row))())

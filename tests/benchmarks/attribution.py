@@ -1,11 +1,6 @@
 """Attribution: our methods against captum's on the same weights and images, and what memory they take."""
 
 import dataclasses
-import math
-import pathlib
-import resource
-import subprocess
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +8,9 @@ import numpy as np
 
 import analysis
 import zoo
+from tests.benchmarks import memory
 from tests.benchmarks.contenders import Torch
-from tests.benchmarks.timing import medians, stopwatch
+from tests.benchmarks.timing import geometric_mean, medians, stopwatch
 from tests.goldens import recipe
 
 
@@ -97,9 +93,9 @@ def call(work: Work, subject: Subject, given: tuple):
 
 
 def table(only: str, torch: Torch, budget: float) -> None:
-    """Print a row for each method and network, captum's time over ours, and the memory of integrated gradients."""
+    """Print a row for each method and network: times, captum's over ours, and peak memory."""
     print(f"attribution: {' and '.join(f'{s.network} {s.size}², batch {s.batch}' for s in SUBJECTS)}\n")
-    print(f"{'':<32} | {'ms':>9} {'captum ms':>9} {'captum/ours':>11}")
+    print(f"{'':<32} | {'ms':>9} {'GiB':>5} | {'captum ms':>9} {'/ours':>6} {'GiB':>5}")
     ratios = []
     for subject in SUBJECTS:
         given = None
@@ -108,43 +104,25 @@ def table(only: str, torch: Torch, budget: float) -> None:
             if only not in name:
                 continue
             given = given or prepare(subject)
+            request = dataclasses.asdict(work) | dataclasses.asdict(subject)
             runs = {"ours": stopwatch(call(work, subject, given))}
             if torch.version:
-                runs["captum"] = torch.prepare(dataclasses.asdict(work) | dataclasses.asdict(subject))
+                runs["captum"] = torch.prepare(request)
             times = {who: run() for who, run in runs.items()}
             if min(times.values()) < budget:
                 times = medians(runs, budget)
-            row = f"{name:<32} | {1e3 * times['ours']:9.1f}"
+            row = f"{name:<32} | {1e3 * times['ours']:9.1f} {memory.peak('attribution', name):5.2f}"
             if "captum" in times:
                 ratios.append(times["captum"] / times["ours"])
-                row += f" {1e3 * times['captum']:9.1f} {ratios[-1]:11.2f}"
+                row += f" | {1e3 * times['captum']:9.1f} {ratios[-1]:6.2f} {torch.memory(request):5.2f}"
             print(row, flush=True)
     if ratios:
-        print(f"geometric mean of captum/ours: {math.prod(ratios) ** (1 / len(ratios)):.2f}")
-    if not only:
-        print(memory())
+        print(f"geometric mean of captum/ours: {geometric_mean(ratios):.2f}")
 
 
-def memory() -> str:
-    """The peak of a process of its own that computes integrated gradients at 224²."""
-    command = [sys.executable, "-m", "tests.benchmarks.attribution"]
-    root = pathlib.Path(__file__).resolve().parents[2]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def main() -> None:
-    """Print peak memory before and after integrated gradients, the process alone."""
-    subject, work = SUBJECTS[-1], WORKS[1]
-    given = prepare(subject)
-    peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # noqa: E731
-    jax.block_until_ready(zoo.logits_fn(given[0], given[1])(given[2][:1]))
-    before = peak()
-    jax.block_until_ready(call(work, subject, given)())
-    print(
-        f"peak memory of integrated gradients, {work.samples} steps, {subject.network} {subject.size}², "
-        f"batch_size={work.at_once}: {peak():.2f} GiB, {before:.2f} of them after one forward pass"
-    )
-
-
-if __name__ == "__main__":
-    main()
+def once(row: str) -> None:
+    """Attribute once."""
+    method, network = row.split("/")
+    subject = next(subject for subject in SUBJECTS if subject.network == network)
+    work = next(work for work in WORKS if work.method == method)
+    jax.block_until_ready(call(work, subject, prepare(subject))())

@@ -6,26 +6,28 @@ import jax
 import jax.numpy as jnp
 
 from tests.benchmarks.cases import CASES, Case
-from tests.benchmarks.contenders import Torch, flax, ours, prepare
-from tests.benchmarks.timing import medians, timed
+from tests.benchmarks.contenders import DIRECTIONS, Torch, flax, ours, prepare
+from tests.benchmarks.timing import geometric_mean, medians, timed
 from zoo.layers import Conv, DeformableConv, convolution, dense_kernel_to_conv, max_pool
 
 
-def compare(case: Case, torch: Torch, budget: float) -> str:
-    """One row of the table."""
-    cells = [f"{case.name:<26}"]
-    compilation = []
-    for what in ("forward", "gradient"):
-        mine, seconds = prepare(ours(case), case, what)
-        theirs, _ = prepare(flax(case), case, what)
-        compilation.append(f"{seconds:.2f}")
+def compare(case: Case, torch: Torch, budget: float) -> tuple[str, dict[str, float]]:
+    """One row of the table, and our time over PyTorch's by direction."""
+    cells, compilation, ratios = [f"{case.name:<30}"], 0.0, {}
+    for direction in DIRECTIONS:
+        mine, seconds = prepare(ours(case), case, direction)
+        theirs, _ = prepare(flax(case), case, direction)
+        compilation += seconds
         runs = {"ours": mine, "flax": theirs}
         if torch.version and jax.default_backend() == "cpu":
-            runs["torch"] = torch.prepare(dataclasses.asdict(case) | {"padding": case.padding, "what": what})
-        result = medians(runs, budget)
-        against = f"{result['ours'] / result['torch']:9.2f}" if "torch" in result else f"{'–':>9}"
-        cells.append(f"{1e3 * result['ours']:9.2f} {result['flax'] / result['ours']:9.2f} {against}")
-    return " | ".join([*cells, " ".join(f"{c:>6}" for c in compilation)])
+            runs["torch"] = torch.prepare(dataclasses.asdict(case) | {"padding": case.padding, "what": direction})
+        times = medians(runs, budget)
+        against = f"{'–':>6}"
+        if "torch" in times:
+            ratios[direction] = times["ours"] / times["torch"]
+            against = f"{ratios[direction]:6.2f}"
+        cells.append(f"{1e3 * times['ours']:8.2f} {times['flax'] / times['ours']:6.2f} {against}")
+    return " | ".join([*cells, f"{compilation:7.2f}"]), ratios
 
 
 def deformable(budget: float) -> str:
@@ -73,18 +75,27 @@ def dense_as_convolution(budget: float) -> str:
 
 
 def table(only: str, torch: Torch, budget: float) -> None:
-    """Print a row for each case; without `only`, the claims too.
+    """Print a row for each case, and the geometric means; without `only`, the claims too.
 
     Args:
       only: part of a case's name.
       torch: PyTorch, where it is found.
       budget: seconds for each contender and direction.
     """
-    print("ms: ours; flax: its time over ours; torch: our time over its; gradient: output and both gradients\n")
-    head = f"{'ms':>9} {'flax/ours':>9} {'ours/torch':>9}"
-    print(" | ".join([f"{'(8,56,56,128) unless said':<26}", head, head, "compile s"]))
+    print("ms: ours; flax: its time over ours; torch: our time over its; batch in front, 8 unless said\n")
+    head = f"{'ms':>8} {'flax/':>6} {'/torch':>6}"
+    directions = " | ".join(f"{direction:^22}" for direction in DIRECTIONS)
+    print(f"{'':<30} | {directions} |")
+    print(" | ".join([f"{'(56, 56, 128) unless said':<30}", *[head] * len(DIRECTIONS), "compile"]))
+    collected: dict[str, list[float]] = {direction: [] for direction in DIRECTIONS}
     for case in CASES:
         if only in case.name:
-            print(compare(case, torch, budget), flush=True)
+            row, ratios = compare(case, torch, budget)
+            print(row, flush=True)
+            for direction, ratio in ratios.items():
+                collected[direction].append(ratio)
+    for direction, values in collected.items():
+        if values:
+            print(f"{direction}: geometric mean over PyTorch {geometric_mean(values):.2f}, worst {max(values):.2f}")
     if not only:
         print(deformable(budget), dense_as_convolution(budget), sep="\n")

@@ -1,8 +1,7 @@
 """Whole networks: a forward pass and a step of training, against torchvision on a CPU, against the peak elsewhere."""
 
 import dataclasses
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -10,23 +9,13 @@ import jax.numpy as jnp
 import optax
 
 import zoo
+from tests.benchmarks import memory
 from tests.benchmarks.contenders import Torch
-from tests.benchmarks.timing import Run, compiled, medians, stopwatch
+from tests.benchmarks.timing import Run, compiled, geometric_mean, medians, stopwatch
+from zoo import catalog
 
-NAMES = (
-    "alexnet",
-    "vgg11",
-    "googlenet",
-    "resnet50",
-    "resnext50_32x4d",
-    "densenet121",
-    "mobilenet_v2",
-    "mobilenet_v3_large",
-    "shufflenet_v2_x1_0",
-    "efficientnet_b0",
-    "convnext_tiny",
-)
 DIRECTIONS = ("forward", "step")
+ACCELERATOR_BATCH = 256
 # Multiply-accumulates of a step over those of a forward pass: the gradients in the inputs and in the weights are
 # as many each.
 WORK = {"forward": 1, "step": 3}
@@ -50,7 +39,7 @@ PEAKS = {
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """One network on (batch, size, size, 3) images.
+    """One network on (batch, size, size, channels) images, where the catalogue knows the channels.
 
     Attributes:
       name: in the catalogue and in torchvision.
@@ -66,14 +55,47 @@ class Network:
     learning_rate: float = 1e-4
     aux_weight: float = 0.3
 
+    @property
+    def row(self) -> str:
+        """Of the table."""
+        return f"{self.name} {self.batch}·{self.size}²"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of an image."""
+        return (self.size, self.size, catalog.variant(self.name).input_shape[-1])
+
+
+NETWORKS = (
+    *(
+        Network(name)
+        for name in (
+            "alexnet",
+            "vgg11",
+            "googlenet",
+            "resnet50",
+            "resnext50_32x4d",
+            "densenet121",
+            "mobilenet_v2",
+            "mobilenet_v3_large",
+            "shufflenet_v2_x1_0",
+            "efficientnet_b0",
+            "convnext_tiny",
+        )
+    ),
+    *(Network(name, batch, 32) for name in ("resnet20", "lenet5") for batch in (64, 128)),
+    Network("resnet18", 32, 128),
+    *(Network(name, 32) for name in ("resnet50", "mobilenet_v2", "convnext_tiny")),
+)
+NAMES = [network.row for network in NETWORKS]
+
 
 def function(network: Network, what: str, dtype: Any) -> tuple[Callable, dict[str, Any], tuple[jax.Array, ...]]:
     """What is compiled, of the variables and the rest; its variables; the rest."""
     model = zoo.create(network.name, dtype=dtype)
-    shape = (network.size, network.size, 3)
-    variables = zoo.init(model, jax.random.key(0, impl="rbg"), shape)
-    images = jax.random.normal(jax.random.key(1), (network.batch, *shape), dtype)
-    labels = jnp.arange(network.batch)
+    variables = zoo.init(model, jax.random.key(0, impl="rbg"), network.shape)
+    images = jax.random.normal(jax.random.key(1), (network.batch, *network.shape), dtype)
+    labels = jnp.arange(network.batch) % 10
 
     def step(variables, images, labels, key):
         def objective(params):
@@ -116,21 +138,27 @@ def ours(network: Network, what: str, dtype: Any = jnp.float32) -> tuple[Run, fl
 
 def compare(network: Network, torch: Torch, budget: float) -> tuple[str, dict[str, float]]:
     """One row of the table, and our time over PyTorch's by direction."""
-    cells, ratios = [f"{network.name:<26}"], {}
+    cells, ratios = [f"{network.row:<26}"], {}
     for what in DIRECTIONS:
         mine, compilation = ours(network, what)
+        request = dataclasses.asdict(network) | {"what": what}
         runs = {"ours": mine}
         if torch.version:
-            runs["torch"] = torch.prepare(dataclasses.asdict(network) | {"what": what})
+            runs["torch"] = torch.prepare(request)
         times = medians(runs, budget)
-        cell = f"{1e3 * times['ours']:9.1f}"
+        held = memory.peak("models", f"{network.row}/{what}")
+        theirs = f"{'–':>8} {'–':>6}", f"{'–':>5}"
         if "torch" in times:
             ratios[what] = times["ours"] / times["torch"]
-            cell += f" {1e3 * times['torch']:9.1f} {ratios[what]:9.2f}"
-        else:
-            cell += f" {'–':>9} {'–':>9}"
-        cells.append(f"{cell} {compilation:9.1f}")
+            theirs = f"{1e3 * times['torch']:8.1f} {ratios[what]:6.2f}", f"{torch.memory(request):5.2f}"
+        cells.append(f"{1e3 * times['ours']:8.1f} {theirs[0]} {compilation:9.1f} {held:5.2f} {theirs[1]}")
     return " | ".join(cells), ratios
+
+
+def once(row: str) -> None:
+    """Run a direction of a network once: `"resnet20 64·32²/step"`."""
+    name, what = row.rsplit("/", 1)
+    ours(next(network for network in NETWORKS if network.row == name), what)
 
 
 def peak() -> float | None:
@@ -141,8 +169,8 @@ def peak() -> float | None:
 
 def throughput(network: Network, budget: float) -> str:
     """One row of the table on an accelerator: images a second in bfloat16, and the share of the peak."""
-    operations, limit = 2 * zoo.card(network.name, (network.size, network.size, 3)).macs, peak()
-    cells = [f"{network.name:<26}"]
+    operations, limit = 2 * zoo.card(network.name, network.shape).macs, peak()
+    cells = [f"{network.row:<26}"]
     for what in DIRECTIONS:
         run, compilation = ours(network, what, jnp.bfloat16)
         images = network.batch / medians({"ours": run}, budget)["ours"]
@@ -151,26 +179,22 @@ def throughput(network: Network, budget: float) -> str:
     return " | ".join(cells)
 
 
-def table(only: str, torch: Torch, budget: float, batch: int | None) -> None:
+def table(only: str, torch: Torch, budget: float) -> None:
     """Print a row for each network, and the geometric mean of the ratios.
 
     Args:
-      only: part of a network's name.
+      only: part of a row's name.
       torch: PyTorch, where it is found.
       budget: seconds for each contender and direction.
-      batch: number of images; None: 8 on a CPU, 256 elsewhere.
     """
-    on_cpu = jax.default_backend() == "cpu"
-    networks = [Network(name, batch or (8 if on_cpu else 256)) for name in NAMES if only in name]
-    if not on_cpu:
-        print(f"{networks[0].batch} images of 224² in bfloat16; peak: share of {peak() or 0:.3g} operations a second\n")
-        head = f"{'images/s':>9} {'peak':>9} {'compile s':>9}"
-        print(" | ".join([f"{'forward | step':<26}", head, head]))
-        for network in networks:
-            print(throughput(network, budget), flush=True)
+    networks = [network for network in NETWORKS if only in network.row]
+    if jax.default_backend() != "cpu":
+        accelerator(networks, budget)
         return
-    print(f"{networks[0].batch} images of 224², float32; ms: ours and torchvision's; step: loss, gradient, update\n")
-    head = f"{'ms':>9} {'torch ms':>9} {'ratio':>9} {'compile s':>9}"
+    print(
+        "batch · size, float32; ms: ours and PyTorch's; step: loss, gradient, update; GiB: peak, ours and PyTorch's\n"
+    )
+    head = f"{'ms':>8} {'torch':>8} {'ratio':>6} {'compile s':>9} {'GiB':>5} {'torch':>5}"
     print(" | ".join([f"{'forward | step':<26}", head, head]))
     collected: dict[str, list[float]] = {what: [] for what in DIRECTIONS}
     for network in networks:
@@ -178,6 +202,15 @@ def table(only: str, torch: Torch, budget: float, batch: int | None) -> None:
         print(row, flush=True)
         for what, ratio in ratios.items():
             collected[what].append(ratio)
-    for what, found in collected.items():
-        if found:
-            print(f"geometric mean of the {what} ratios: {math.prod(found) ** (1 / len(found)):.2f}")
+    for what, values in collected.items():
+        if values:
+            print(f"{what}: geometric mean over PyTorch {geometric_mean(values):.2f}, worst {max(values):.2f}")
+
+
+def accelerator(networks: Sequence[Network], budget: float) -> None:
+    """Print a row for each network, with batches that fill an accelerator."""
+    print(f"{ACCELERATOR_BATCH} images in bfloat16; peak: share of {peak() or 0:.3g} operations a second\n")
+    head = f"{'images/s':>9} {'peak':>9} {'compile s':>9}"
+    print(" | ".join([f"{'forward | step':<26}", head, head]))
+    for network in dict.fromkeys(dataclasses.replace(network, batch=ACCELERATOR_BATCH) for network in networks):
+        print(throughput(network, budget), flush=True)

@@ -1,8 +1,9 @@
 """Timing: programs compiled ahead, runs taking turns, medians."""
 
+import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -53,3 +54,8 @@ def medians(runs: dict[str, Run], budget: float) -> dict[str, float]:
                 times[name].append(runs[name]())
         order.append(order.pop(0))
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def geometric_mean(ratios: Sequence[float]) -> float:
+    """Of at least one ratio."""
+    return math.prod(ratios) ** (1 / len(ratios))

@@ -6,6 +6,7 @@ Runs under a Python of its own, so that torch is no dependency of the project.
 import functools
 import importlib.util
 import json
+import math
 import os
 import pathlib
 import resource
@@ -17,29 +18,31 @@ from typing import Any
 
 
 def convolution(case: dict) -> Callable[[], None]:
-    """One convolution, its images and kernel channels-last: `"forward"`, or `"gradient"` in both."""
+    """One convolution, its images and kernel channels-last, in one of the directions of `contenders`."""
     import torch
-    from torch.nn import functional
 
     shape = (case["batch"], case["inputs"], case["size"], case["size"])
     ends = (case["inputs"], case["outputs"] // case["groups"])
     kernel_shape = ends if case["transposed"] else (case["outputs"], case["inputs"] // case["groups"])
     last = torch.channels_last
-    x = torch.randn(shape).to(memory_format=last).requires_grad_()
-    kernel = torch.randn(*kernel_shape, *(case["kernel_size"],) * 2).to(memory_format=last).requires_grad_()
-    settings = {name: case[name] for name in ("padding", "dilation", "groups")} | {"stride": case["strides"]}
-    operation = functional.conv_transpose2d if case["transposed"] else functional.conv2d
+    x = torch.randn(shape).to(memory_format=last)
+    kernel = torch.randn(*kernel_shape, *(case["kernel_size"],) * 2).to(memory_format=last)
+    strides, padding, dilation = ([case[name]] * 2 for name in ("strides", "padding", "dilation"))
+    geometry = (strides, padding, dilation, case["transposed"], [0, 0], case["groups"])
 
     def forward():
-        with torch.no_grad():
-            operation(x, kernel, **settings)
+        return torch.ops.aten.convolution(x, kernel, None, *geometry)
 
-    cotangent = torch.randn_like(operation(x, kernel, **settings))
+    cotangent = torch.randn_like(forward())
 
-    def gradient():
-        torch.autograd.grad(operation(x, kernel, **settings), (x, kernel), cotangent)
+    def gradient(of: list[bool]):
+        torch.ops.aten.convolution_backward(cotangent, x, kernel, None, *geometry, of)
 
-    return {"forward": forward, "gradient": gradient}[case["what"]]
+    return {
+        "forward": forward,
+        "image gradient": lambda: gradient([True, False, False]),
+        "kernel gradient": lambda: gradient([False, True, False]),
+    }[case["what"]]
 
 
 @functools.cache
@@ -55,17 +58,29 @@ def torchvision_models() -> tuple:
     return torchvision.models, library
 
 
+def built(name: str) -> Any:
+    """A network of torchvision, or a twin of ours that torchvision does not have, with weights of a fixed seed."""
+    import torch
+
+    sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "goldens"))
+    from twins import TWINS
+
+    torch.manual_seed(0)
+    if name in TWINS:
+        return TWINS[name]()
+    settings = {"init_weights": False} if name == "googlenet" else {}
+    return torchvision_models()[0].get_model(name, weights=None, **settings)
+
+
 def network(case: dict) -> Callable[[], None]:
-    """One of torchvision's networks, channels-last: `"forward"`, or a `"step"` of gradient descent."""
+    """A network, channels-last: `"forward"`, or a `"step"` of gradient descent."""
     import torch
     from torch.nn import functional
 
-    torch.manual_seed(0)
-    models, _ = torchvision_models()
-    settings = {"init_weights": False} if case["name"] == "googlenet" else {}
-    model = models.get_model(case["name"], weights=None, **settings).to(memory_format=torch.channels_last)
-    images = torch.randn(case["batch"], 3, case["size"], case["size"]).to(memory_format=torch.channels_last)
-    labels = torch.arange(case["batch"])
+    model = built(case["name"]).to(memory_format=torch.channels_last)
+    channels = next(model.parameters()).shape[1]
+    images = torch.randn(case["batch"], channels, case["size"], case["size"]).to(memory_format=torch.channels_last)
+    labels = torch.arange(case["batch"]) % 10
 
     def forward():
         with torch.inference_mode():
@@ -87,16 +102,38 @@ def network(case: dict) -> Callable[[], None]:
     return {"forward": forward, "step": step}[case["what"]]
 
 
+def training(case: dict) -> Callable[[], None]:
+    """An epoch of a plain loop: a shuffled set in memory, channels-last batches, momentum and decay."""
+    import torch
+    from torch.nn import functional
+
+    model = built(case["model"]).to(memory_format=torch.channels_last).train()
+    channels = next(model.parameters()).shape[1]
+    pixels = torch.randint(0, 256, (case["images"], channels, case["size"], case["size"]), dtype=torch.uint8)
+    pixels = pixels.to(memory_format=torch.channels_last)
+    labels = torch.arange(case["images"]) % 10
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=5e-4)
+
+    def epoch():
+        for rows in torch.randperm(case["images"]).split(case["batch"]):
+            images = (pixels[rows].float() / 255 - 0.5) / 0.25
+            loss = functional.cross_entropy(model(images), labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if not math.isfinite(loss.item()):
+                raise FloatingPointError("the loss is no longer finite")
+
+    return epoch
+
+
 def subject(case: dict) -> tuple:
     """A network with the weights that our side has, and its images."""
     import torch
 
-    sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "goldens"))
-    import recipe
-    from twins import CifarResNet
+    model = built(case["network"]).eval()
+    import recipe  # beside the twins
 
-    networks = {"resnet20": CifarResNet, "resnet50": lambda: torchvision_models()[0].resnet50(weights=None)}
-    model = networks[case["network"]]().eval()
     for key, value in model.state_dict().items():
         if not key.endswith("num_batches_tracked"):
             value.copy_(torch.from_numpy(recipe.tensor(key, tuple(value.shape), 2.0)))
@@ -225,7 +262,7 @@ def main() -> None:
     @functools.lru_cache(maxsize=2)
     def prepared(request: str) -> Callable[[], None]:
         case = json.loads(request)
-        kinds = {"kernel_size": convolution, "method": attribution, "attack": attack}
+        kinds = {"kernel_size": convolution, "method": attribution, "attack": attack, "images": training}
         return next((make for field, make in kinds.items() if field in case), network)(case)
 
     if once:

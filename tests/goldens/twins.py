@@ -44,3 +44,21 @@ class CifarResNet(nn.Module):
         for stage in range(self.count):
             x = getattr(self, f"layer{stage + 1}")(x)
         return self.fc(x.mean((2, 3)))
+
+
+class LeNet5(nn.Module):
+    """LeNet-5 with averages without weights: `zoo.create("lenet5")`."""
+
+    def __init__(self, num_classes: int = 10) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 6, 5), nn.Conv2d(6, 16, 5)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, num_classes)
+
+    def forward(self, x):
+        """(N, 1, 32, 32) → (N, num_classes)."""
+        for conv in (self.conv1, self.conv2):
+            x = functional.avg_pool2d(conv(x).tanh(), 2)
+        return self.fc3(self.fc2(self.fc1(x.flatten(1)).tanh()).tanh())
+
+
+TWINS = {"resnet20": CifarResNet, "lenet5": LeNet5}
