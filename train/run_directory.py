@@ -46,6 +46,7 @@ class Run:
         where the run made some.
       preprocess: normalization of images in [0, 1].
       classes: the name of each class.
+      image_shape: (H, W, C) of the images that it was trained on.
       metrics: one dictionary an epoch, as in `metrics.jsonl`, up to the epoch of the variables.
       step: number of updates of the variables.
     """
@@ -56,6 +57,7 @@ class Run:
     variables: dict[str, Any]
     preprocess: Preprocess
     classes: tuple[str, ...]
+    image_shape: tuple[int, int, int]
     metrics: list[dict[str, Any]]
     step: int
 
@@ -209,6 +211,7 @@ def load(path: str | Path) -> Run:
         variables=restored.evaluated,
         preprocess=data.preprocess,
         classes=data.classes,
+        image_shape=data.image_shape,
         metrics=read_rows(path, METRICS)[: int(restored.epoch)],
         step=int(restored.step),
     )

@@ -112,10 +112,10 @@ def labelled(joined: Joined, options: argparse.Namespace) -> Source:
     """
     if options.model is not None and options.data is None:
         raise ValueError("--model comes without images: give --data folder:PATH, with one sub-folder for each class")
-    options.image = None
-    source = joined.source(options) if options.data is None else _classifier(joined, options)
+    opened = joined.opened(options)
     if options.data is None:
-        return source
+        return opened.tested()
+    source = opened.source
     data = joined.lab(Path()).load(options.data, source.image_shape[0])
     shape = data.test.images.shape[1:]
     if shape != source.image_shape:
@@ -126,11 +126,3 @@ def labelled(joined: Joined, options: argparse.Namespace) -> Source:
         raise ValueError(f"{options.data} has {count} classes: {source.title} has {classes}")
     names = [f"no. {number}" for number in range(len(data.test.images))]
     return dataclasses.replace(source, images=data.test.images, labels=data.test.labels, names=names)
-
-
-def _classifier(joined: Joined, options: argparse.Namespace) -> Source:
-    if (options.run is None) == (options.model is None):
-        raise ValueError("give either RUN, a run directory of `python -m train`, or --model NAME")
-    if options.model is None:
-        return joined.of_run(options.run)[0]
-    return joined.of_weights(options.model, options.weights)[0]

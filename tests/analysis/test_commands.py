@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import jax
@@ -20,6 +21,8 @@ from analysis.commands.source import Source
 from analysis.commands.top_images import explain, label, notes
 from analysis.features.top_images import TopImages
 from analysis.network import Network
+from train import datasets
+from train.datasets import decoding
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*auxiliary")
 
@@ -187,8 +190,8 @@ REFUSED = {
     "no file": ("attribute RUN --image ROOT/none.png", "no file"),
     "a folder": ("attribute RUN --image ROOT", "is a folder: name the pictures in it"),
     "no picture": ("attribute RUN --image ROOT/text.png", "text.png cannot be read as a picture"),
-    "nan": ("attribute RUN --image ROOT/nan.npy", "nan.npy: images hold NaN"),
-    "outside": ("attribute RUN --image ROOT/bright.npy", "bright.npy: images span [1.5, 1.5]: expected [0, 1]"),
+    "nan": ("attribute RUN --image ROOT/nan.npy", "nan.npy cannot be read as a picture: holds NaN"),
+    "outside": ("attribute RUN --image ROOT/bright.npy", "spans [1.5, 1.5]: expected floats in [0, 1]"),
     "no run": ("attribute ROOT/none", "no run at"),
     "neither": ("attribute", "give either RUN"),
     "both": ("maximize RUN --model gap_net", "give either RUN"),
@@ -257,12 +260,31 @@ def test_arrays_and_pictures_of_no_known_scale_are_refused(tmp_path):
     np.save(tmp_path / "waves.npy", np.zeros((4, 4), complex))
     np.save(tmp_path / "words.npy", np.array([["a"]]))
     for name, message in (
-        ("deep.tiff", "deep.tiff: images span"),
-        ("waves.npy", "holds complex128: expected bytes"),
-        ("words.npy", "words.npy holds <U1"),
+        ("deep.tiff", "deep.tiff cannot be read as a picture: mode I with values from 70000"),
+        ("waves.npy", "waves.npy cannot be read as a picture: holds complex128: expected bytes"),
+        ("words.npy", "words.npy cannot be read as a picture: holds <U1"),
     ):
         with pytest.raises(ValueError, match=message):
             pictures.read([tmp_path / name], (4, 4, 1), lambda images: images)
+
+
+def test_pictures_are_shown_to_a_run_as_its_data_set_shows_them(tmp_path, capsys):
+    """Gray by luminance, frames left out, and pipes refused: one reader serves data sets and commands."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 24, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.gif", save_all=True, append_images=[Image.new("RGB", (24, 40))])
+    read = [
+        pictures.read([tmp_path / "a.gif"], (8, 8, channels), lambda images: decoding.resize(images[0], 8)[np.newaxis])
+        for channels in (1, 3)
+    ]
+    assert capsys.readouterr().err == f"{tmp_path / 'a.gif'} holds several pictures: the first is used\n" * 2
+    for image, channels in zip(read, (1, 3), strict=True):
+        expected = datasets.pictures.read([tmp_path / "a.gif"], 8, channels=channels).images
+        np.testing.assert_allclose(image, expected, atol=1.01 / 255)
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(ValueError, match="x.png cannot be read as a picture: not a regular file"):
+        pictures.read([tmp_path / "x.png"], (8, 8, 1), lambda images: images)
+    with pytest.raises(ValueError, match=r"a.gif has shape \(40, 24, 3\): expected 2 channel"):
+        pictures.read([tmp_path / "a.gif"], (8, 8, 2), lambda images: images)
 
 
 def test_robustness_of_a_run_goes_on_where_it_stopped(folder, capsys, monkeypatch):

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from convzoo import checks, commands, files
+from convzoo.pictures import below
 from train import run_directory
 from train.datasets import pictures
 from train.datasets.stream import chunks, exceeds_memory
@@ -37,7 +38,7 @@ def answer(options: argparse.Namespace) -> str:
         raise ValueError(f"{options.run} is a run of task={config.task!r}: expected 'classification'")
     if not options.folder.is_dir():
         raise ValueError(f"{options.folder}: no such folder")
-    paths = pictures.below(options.folder)
+    paths = below(options.folder)
     if not paths:
         raise ValueError(f"{options.folder} holds no pictures")
     height, width, channels = data.image_shape
@@ -62,6 +63,8 @@ def answer(options: argparse.Namespace) -> str:
         writer.writerow([name, *(text for entry in entries for text in entry)])
     options.out.parent.mkdir(parents=True, exist_ok=True)
     files.write(options.out, text.getvalue())
+    if read.remark:
+        commands.say(read.remark)
     if read.reasons:
         commands.say(f"{len(read.reasons)} of {len(paths)} files skipped: {pictures.listed(read.reasons)}")
     return f"{len(readable)} of {len(paths)} files are classified\n{options.out}"
