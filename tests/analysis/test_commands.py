@@ -1,8 +1,10 @@
 """`attribute`, `maximize`, `invert` and `top-images` on a tiny run, on files of weights, and on nonsense."""
 
+import argparse
 import dataclasses
 import json
 import os
+import shutil
 from pathlib import Path
 
 import jax
@@ -17,12 +19,13 @@ from analysis import attacks, taps
 from analysis.__main__ import main
 from analysis.attacks.evaluation import procedure
 from analysis.commands import figures, pictures
+from analysis.commands.joined import Joined, Opened
 from analysis.commands.source import Source
 from analysis.commands.top_images import explain, label, notes
 from analysis.features.top_images import TopImages
 from analysis.network import Network
-from train import datasets
 from train.datasets import decoding
+from train.datasets import pictures as training_pictures
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*auxiliary")
 
@@ -278,13 +281,38 @@ def test_pictures_are_shown_to_a_run_as_its_data_set_shows_them(tmp_path, capsys
     ]
     assert capsys.readouterr().err == f"{tmp_path / 'a.gif'} holds several pictures: the first is used\n" * 2
     for image, channels in zip(read, (1, 3), strict=True):
-        expected = datasets.pictures.read([tmp_path / "a.gif"], 8, channels=channels).images
+        expected = training_pictures.read([tmp_path / "a.gif"], 8, channels=channels).images
         np.testing.assert_allclose(image, expected, atol=1.01 / 255)
     os.mkfifo(tmp_path / "x.png")
     with pytest.raises(ValueError, match="x.png cannot be read as a picture: not a regular file"):
         pictures.read([tmp_path / "x.png"], (8, 8, 1), lambda images: images)
     with pytest.raises(ValueError, match=r"a.gif has shape \(40, 24, 3\): expected 2 channel"):
         pictures.read([tmp_path / "a.gif"], (8, 8, 2), lambda images: images)
+
+
+def test_a_run_whose_data_set_has_moved_takes_pictures(folder, capsys, tmp_path):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    file = tmp_path / "run" / "config.json"
+    file.write_text(file.read_text().replace('"dataset": "digits"', '"dataset": "folder:/moved"'))
+    command = ("attribute", str(tmp_path / "run"), "--method", "saliency", "--out", str(tmp_path / "a.png"))
+    assert main([*command]) == 2
+    assert capsys.readouterr().err == (
+        "error: folder:/moved: no such folder; --image FILE takes pictures of your own\n"
+    )
+    _, arrays = answer(capsys, *command, "--image", folder / "picture.png")
+    expected = training_pictures.read([folder / "picture.png"], 16, channels=1).images
+    np.testing.assert_allclose(arrays["images"], expected, atol=1.01 / 255)
+
+
+def test_a_command_that_needs_no_images_goes_on_without_the_data_set(capsys):
+    def moved():
+        raise ValueError("folder:/moved: no such folder")
+
+    source = Source("", Network(None, {}), (8, 8, 1), Path(), np.zeros((0, 8, 8, 1)), ())
+    joined = Joined(of_run=lambda path: Opened(source, None, moved), of_weights=None, subject=None, lab=None)
+    options = argparse.Namespace(run=Path("run"), model=None, weights=None)
+    assert joined.source(options) is source
+    assert capsys.readouterr().err == "goes on without the data set: folder:/moved: no such folder\n"
 
 
 def test_robustness_of_a_run_goes_on_where_it_stopped(folder, capsys, monkeypatch):
