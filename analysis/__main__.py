@@ -120,6 +120,9 @@ def of_weights(name: str, weights: str | None) -> Opened:
     else:
         model, variables, preprocess = zoo.load_pretrained(name, weights)
     shape = shape if preprocess.size is None else (preprocess.size, preprocess.size, shape[2])
+    if getattr(model, "num_classes", None) == 1:
+        commands.say(f"{weights}: the one logit is read as two classes, 0 and 1, with the probability of its sigmoid")
+        model, variables = zoo.surgery.with_two_classes(model, variables, shape)
     network, no_images = Network(model, variables, preprocess), np.zeros((0, *shape), np.float32)
     source = Source(name, network, shape, Path(), no_images, names=())
     return Opened(source, preprocess.resize, lambda: source)

@@ -62,6 +62,7 @@ class Source:
     def probabilities(self, batch_size: int = 32) -> np.ndarray:
         """(N, K) softmax of the images' logits."""
         images, function = checks.as_images(self.images), self.network.logits_fn
+        checks.several(checks.classes_of(execution.as_argument(function), images))
         logits = execution.in_batches(lambda images: execution.call(function, images), batch_size, images)
         return np.asarray(jax.nn.softmax(logits.astype("float32")))
 
