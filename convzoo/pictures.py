@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
+from convzoo.files import is_hidden
+
 PAPER = "white"
 """Colour behind transparent pixels."""
 DEEPEST = 65535
@@ -22,8 +24,6 @@ FULL_SCALE = {"uint8": 255, "uint16": DEEPEST, "bool": 1}
 """White in an array of this type."""
 LUMINANCE = np.array([[0.299], [0.587], [0.114]], np.float32)
 """Weights of red, green and blue in gray. Reference: ITU-R BT.601."""
-LITTER = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information", "thumbs.db"})
-"""Names, in lower case, of what archives and file managers leave beside the data; more begin with a dot."""
 
 
 class UnreadableError(ValueError):
@@ -40,16 +40,6 @@ class Picture(NamedTuple):
 
     image: Image.Image
     several: bool
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is none of the user's data, such as `.ipynb_checkpoints` or `._x.png`.
-
-    Example:
-      >>> [is_hidden(name) for name in ("._x.png", "__MACOSX", "Thumbs.db", "x.png")]
-      [True, True, True, False]
-    """
-    return name.startswith(".") or name.lower() in LITTER
 
 
 def below(folder: Path) -> list[Path]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from convzoo.pictures import below, is_hidden
+from convzoo.files import is_hidden
+from convzoo.pictures import below
 from train.datasets import manifest, pictures
 from train.datasets.dataset import Dataset, Split
 from train.datasets.prepare import stratified
@@ -34,7 +35,7 @@ def load(
 
     If the folder holds `train/` beside `test/`, `val/`, `valid/` or `validation/`, these hold the classes and are
     the splits; with several to test on, `test/` is used. Else a fifth of each class is for testing. Hidden folders
-    and files, whose names start with a dot, are ignored, as are `__MACOSX` and others of `convzoo.pictures.LITTER`.
+    and files, whose names start with a dot, are ignored, as are `__MACOSX` and others of `convzoo.files.LITTER`.
     If the folder holds `manifest.csv`, its columns `file`, `class` and perhaps `split` say all that instead of the
     folders.
 
