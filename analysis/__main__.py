@@ -17,7 +17,7 @@ import functools
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -109,7 +109,7 @@ def _files(split: datasets.Split) -> list[str] | None:
     return split.extra[FILE].tolist() if FILE in split.extra else None
 
 
-def of_weights(name: str, weights: str | None) -> Opened:
+def of_weights(name: str, weights: str | None, which: Literal["raw", "ema"] | None = None) -> Opened:
     """A catalogued model with weights from a file or published ones, and the function that resizes pictures for it."""
     shape = zoo.card(name).input_shape
     if weights and is_native(weights):
@@ -118,7 +118,9 @@ def of_weights(name: str, weights: str | None) -> Opened:
             raise ValueError(f"{weights} holds a model of class {type(model).__name__}, not {name}")
         shape = _stored_shape(model, variables, shape)
     else:
-        model, variables, preprocess = zoo.load_pretrained(name, weights)
+        model, variables, preprocess = zoo.load_pretrained(
+            name, weights, num_classes="file" if weights and zoo.create(name).num_classes else None, which=which
+        )
     shape = shape if preprocess.size is None else (preprocess.size, preprocess.size, shape[2])
     if getattr(model, "num_classes", None) == 1:
         commands.say(f"{weights}: the one logit is read as two classes, 0 and 1, with the probability of its sigmoid")

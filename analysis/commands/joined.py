@@ -4,13 +4,15 @@ import argparse
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from analysis.commands import pictures
 from analysis.commands.source import Source
 from analysis.report import Subject
 from analysis.understanding.experiment import Lab
 from convzoo.commands import say
+
+Which = Literal["raw", "ema"] | None
 
 
 class Opened(NamedTuple):
@@ -32,13 +34,13 @@ class Joined(NamedTuple):
 
     Attributes:
       of_run: run directory → its model.
-      of_weights: (name, file of weights or None) → a catalogued model.
+      of_weights: (name, file of weights or None, `raw`, `ema` or None) → a catalogued model.
       subject: (run directory, command) → the subject of a report.
       lab: folder → a laboratory that keeps its runs there.
     """
 
     of_run: Callable[[Path], Opened]
-    of_weights: Callable[[str, str | None], Opened]
+    of_weights: Callable[[str, str | None, Which], Opened]
     subject: Callable[[Path, str], Subject]
     lab: Callable[[Path], Lab]
 
@@ -50,9 +52,11 @@ class Joined(NamedTuple):
         """
         if (options.run is None) == (options.model is None):
             raise ValueError("give either RUN, a run directory of `python -m train`, or --model NAME")
-        if options.weights and options.model is None:
-            raise ValueError("--weights are those of --model NAME: a run has its own")
-        return self.of_run(options.run) if options.model is None else self.of_weights(options.model, options.weights)
+        if options.model is not None:
+            return self.of_weights(options.model, options.weights, options.which)
+        if options.weights or options.which:
+            raise ValueError("--weights and --which are those of --model NAME: a run has its own")
+        return self.of_run(options.run)
 
     def source(self, options: argparse.Namespace) -> Source:
         """The model and the images of a command's options; pictures of `--image` need no data set.

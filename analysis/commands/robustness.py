@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis import attacks, checks, draw
 from analysis.attacks.threat import NORMS
+from analysis.commands import arguments
 from analysis.commands.joined import Joined
 from analysis.commands.source import Source
 from analysis.execution import as_argument
@@ -28,6 +29,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("run", nargs="?", type=Path, help="a run directory of `python -m train`")
     parser.add_argument("--model", help="instead of RUN: a name of `python -m zoo list`, with --data")
     parser.add_argument("--weights", help="of the model: .safetensors, .pth, or a file of zoo.save")
+    arguments.add_which(parser)
     parser.add_argument("--data", metavar="folder:PATH", help="images with classes, instead of the run's test images")
     parser.add_argument("--norm", choices=NORMS, default="linf", help="of the threat (default: %(default)s)")
     parser.add_argument(

@@ -16,7 +16,7 @@ import analysis
 import train
 import zoo
 from analysis import attacks, taps
-from analysis.__main__ import main
+from analysis.__main__ import main, of_weights
 from analysis.attacks.evaluation import procedure
 from analysis.commands import figures, pictures
 from analysis.commands.joined import Joined, Opened
@@ -24,6 +24,7 @@ from analysis.commands.source import Source
 from analysis.commands.top_images import explain, label, notes
 from analysis.features.top_images import TopImages
 from analysis.network import Network
+from tests.support.helpers import random_variables
 from train.datasets import decoding
 from train.datasets import pictures as training_pictures
 
@@ -310,9 +311,19 @@ def test_a_command_that_needs_no_images_goes_on_without_the_data_set(capsys):
 
     source = Source("", Network(None, {}), (8, 8, 1), Path(), np.zeros((0, 8, 8, 1)), ())
     joined = Joined(of_run=lambda path: Opened(source, None, moved), of_weights=None, subject=None, lab=None)
-    options = argparse.Namespace(run=Path("run"), model=None, weights=None)
+    options = argparse.Namespace(run=Path("run"), model=None, weights=None, which=None)
     assert joined.source(options) is source
     assert capsys.readouterr().err == "goes on without the data set: folder:/moved: no such folder\n"
+
+
+def test_the_head_follows_from_the_file_and_one_logit_is_read_as_two_classes(tmp_path, capsys):
+    for classes in (7, 1):
+        model = zoo.create("lenet5", num_classes=classes)
+        variables = random_variables(model, (32, 32, 1))
+        zoo.save(tmp_path / f"{classes}.safetensors", model, variables)
+        source = of_weights("lenet5", str(tmp_path / f"{classes}.safetensors")).source
+        assert source.network.model.num_classes == max(2, classes)
+    assert "the one logit is read as two classes" in capsys.readouterr().err
 
 
 def test_robustness_of_a_run_goes_on_where_it_stopped(folder, capsys, monkeypatch):

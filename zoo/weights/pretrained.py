@@ -5,12 +5,13 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
 import numpy as np
 
+from convzoo.checks import choice
 from zoo import catalog, surgery
 from zoo.preprocess import Preprocess
 from zoo.weights.download import download, is_url
@@ -34,11 +35,12 @@ def load_pretrained(
     name: str,
     path_or_url: str | Path | None = None,
     *,
-    num_classes: int | None = None,
+    num_classes: int | Literal["file"] | None = None,
     channels: int | None = None,
     key: jax.Array | None = None,
     sha256: str | None = None,
     cache: str | Path | None = None,
+    which: Literal["raw", "ema"] | None = None,
 ) -> Pretrained:
     """Load a catalogued model with weights from a PyTorch checkpoint, and the preprocessing that they expect.
 
@@ -49,11 +51,13 @@ def load_pretrained(
       name: of the model.
       path_or_url: a `.safetensors`, `.pth` or `.pt` file; by default the published one, downloaded once.
       num_classes: number of classes. If the file's head has another number, a new head is made.
+        `"file"`: the number of the file's head.
       channels: number of image channels. If the file's weights take another number, they are repeated or
         summed for the new channels (`zoo.surgery.with_input_channels`), as are the preprocessing's mean and std.
       key: for the weights of a new head; by default `jax.random.key(0)`.
       sha256: expected checksum of a downloaded file, or its first digits; by default the published one.
       cache: directory for downloads; by default `$CONVZOO_CACHE` or the user's cache directory.
+      which: `"raw"` weights or their moving average, `"ema"`, of a file that has both.
 
     Returns:
       The model, its variables and its preprocessing: that of the published file of the same name, or of the
@@ -72,7 +76,9 @@ def load_pretrained(
     """
     height, width, _ = shape = catalog.variant(name).input_shape
     model = catalog.create(name)
-    arrays, source, published = _read(name, path_or_url, sha256, cache)
+    if isinstance(num_classes, str):
+        choice("num_classes", num_classes, ("file",))
+    arrays, source, published = _read(name, path_or_url, sha256, cache, which)
     arrays = _without_auxiliary(arrays, source, model, shape, published)
     if channels is not None:
         deeper = (height, width, shape[2] + 1)
@@ -92,13 +98,15 @@ def load_pretrained(
     if channels is not None:
         mean, std = (_spread(values, channels) for values in (preprocess.mean, preprocess.std))
         preprocess = dataclasses.replace(preprocess, mean=mean, std=std)
-    if num_classes not in (None, model.num_classes):
+    if not isinstance(num_classes, str) and num_classes not in (None, model.num_classes):
         key = jax.random.key(0) if key is None else key
         model, variables = surgery.with_head(model, variables, num_classes, key, shape)
     return Pretrained(model, variables, preprocess)
 
 
-def _read(name: str, path_or_url: str | Path | None, sha256: str | None, cache: str | Path | None):
+def _read(
+    name: str, path_or_url: str | Path | None, sha256: str | None, cache: str | Path | None, which: str | None
+) -> tuple[dict[str, np.ndarray], str | Path, Official | None]:
     """Arrays, where they come from, and the published file they are believed to be."""
     file = None if path_or_url is None else str(path_or_url).rpartition("/")[2]
     published = official(name, file)
@@ -111,12 +119,12 @@ def _read(name: str, path_or_url: str | Path | None, sha256: str | None, cache: 
             sha256 = sha256 or published.sha256
         url, path_or_url = path_or_url, download(str(path_or_url), sha256, cache)
         try:
-            arrays = read_arrays(path_or_url)
+            arrays = read_arrays(path_or_url, which)
         except ValueError as error:
             path_or_url.unlink()  # or the next call would find the same again
             raise ValueError(f"what {url} answered is no file of weights, and was removed: {error}") from error
     else:
-        arrays = read_arrays(path_or_url)
+        arrays = read_arrays(path_or_url, which)
     if any(key.startswith("params/") for key in arrays):
         raise ValueError(f"{path_or_url} is a file of zoo.save: zoo.load reads it, and knows its model")
     return {OLD_NAMES.sub(r"\1", key): value for key, value in arrays.items()}, path_or_url, published

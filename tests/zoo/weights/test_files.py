@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import re
 import struct
 import zipfile
 from collections import OrderedDict
@@ -129,7 +130,7 @@ def test_a_malicious_file_runs_nothing_and_is_named(tmp_path):
         pickle.load(program)
     assert witness.is_dir(), "the attack would not have worked anyway"
     witness.rmdir()
-    with pytest.raises(ValueError, match=r"asks for posix\.mkdir.*refused"):
+    with pytest.raises(ValueError, match=r"weight \(posix\.mkdir\) beside tensors and asks for posix\.mkdir"):
         read_arrays(path)
     assert not witness.exists()
 
@@ -150,23 +151,25 @@ def test_a_malicious_file_runs_nothing_and_is_named(tmp_path):
         "torch.jit._pickle.build_intlist",
     ],
 )
-def test_refuses_every_other_name(tmp_path, name):
-    with pytest.raises(ValueError, match=f"asks for {name.replace('.', '[.]')}, .*refused"):
-        read_arrays(archive(tmp_path / "file.pth", {"weight": tensor(), "extra": Global(name, ("x",))}))
+def test_runs_no_other_name_and_lists_it(tmp_path, name):
+    path = archive(tmp_path / "file.pth", {"weight": tensor(), "extra": Global(name, ("x",))})
+    said = f"skipped extra .{re.escape(name)}., and objects of {re.escape(name)}, of which nothing was run"
+    with pytest.warns(UserWarning, match=said):
+        assert list(read_arrays(path)) == ["weight"]
 
 
-def test_refuses_them_in_other_opcodes_and_formats(tmp_path):
+def test_runs_none_in_other_opcodes_and_formats(tmp_path):
     by_inst = b"(S'true'\nios\nsystem\n."
     by_stack = pickle.PROTO + b"\x04" + b"\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R."
     legacy = b"".join(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
-    (tmp_path / "legacy.pth").write_bytes(legacy + by_stack)
+    (tmp_path / "legacy.pth").write_bytes(legacy + by_stack + pickle.dumps([], 2))
     paths = [
         archive(tmp_path / "inst.pth", by_inst),
         archive(tmp_path / "stack.pth", by_stack),
         tmp_path / "legacy.pth",
     ]
     for path in paths:
-        with pytest.raises(ValueError, match=r"asks for os\.system"):
+        with pytest.raises(ValueError, match=r"holds a os\.system: expected a state dictionary"):
             read_arrays(path)
 
 
@@ -223,6 +226,7 @@ def test_a_file_cut_anywhere_is_called_damaged(tmp_path, name):
             read_arrays(tmp_path / "cut")
 
 
+@pytest.mark.filterwarnings("ignore:.*skipped")
 def test_a_flipped_byte_never_gives_another_error_than_value_error(tmp_path):
     generator = np.random.default_rng(0)
     for name in ("tensors.pth", "tensors_legacy.pth"):
@@ -269,7 +273,7 @@ def test_a_far_place_in_the_memo_allocates_nothing(tmp_path):
     ("value", "message"),
     [
         ([tensor()], "holds a list"),
-        ({"weight": tensor(), "epoch": 3}, "epoch beside tensors"),
+        ({"epoch": 3, "extra": None}, "epoch, extra beside tensors"),
         ({}, "nothing beside tensors"),
     ],
 )
@@ -313,3 +317,93 @@ def test_names_files_that_are_missing_or_foreign(tmp_path):
         read_arrays(tmp_path / "other.pth")
     with pytest.raises(ValueError, match="big-endian"):
         read_arrays(archive(tmp_path / "big.pth", {"weight": tensor()}, byteorder=b"big"))
+
+
+def legacy(path: Path, value) -> Path:
+    """A file in the format before PyTorch 1.6, of one storage of six numbers."""
+    head = b"".join(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
+    numbers = struct.pack("<q", 6) + np.arange(6, dtype=np.float32).tobytes()
+    path.write_bytes(head + pickled(value) + pickle.dumps(["0"], 2) + numbers)
+    return path
+
+
+def old_tensor():
+    storage = Reference(("storage", Global("torch.FloatStorage"), "0", "cpu", 6, None))
+    return Global("torch._utils._rebuild_tensor_v2", (storage, 0, (2, 3), (3, 1), False, OrderedDict()))
+
+
+CHECKPOINTS = {
+    "argparse.Namespace": {"args": Global("argparse.Namespace", (), state={"lr": 0.1})},
+    "numpy.core.multiarray.scalar": {
+        "best": Global("numpy.core.multiarray.scalar", (Global("numpy.dtype", ("f8", 0, 1), state=(3, "<")), "x"))
+    },
+    "omegaconf.dictconfig.DictConfig": {
+        "cfg": Global("omegaconf.dictconfig.DictConfig", (), state={"_content": Global("omegaconf.nodes.AnyNode")})
+    },
+    "pytorch_lightning.callbacks.ModelCheckpoint": {
+        "pytorch-lightning_version": "2.0",
+        "callbacks": {Global("pytorch_lightning.callbacks.ModelCheckpoint"): {"best_model_path": "x"}},
+        "optimizer_states": [{"state": {0: {"step": 1}}, "param_groups": [{"lr": 0.1}]}],
+        "loops": {"fit_loop": {"state_dict": {}}},
+    },
+}
+
+
+@pytest.mark.parametrize("write", [archive, legacy])
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_reads_the_arrays_of_a_checkpoint_with_foreign_objects(tmp_path, write, name):
+    deep = {"state": {0: {"exp_avg": old_tensor() if write is legacy else tensor()}}}
+    value = {"state_dict": {"weight": old_tensor() if write is legacy else tensor()}, "optimizer": deep}
+    with pytest.warns(UserWarning, match=f"objects of .*{re.escape(name)}.*, of which nothing was run"):
+        arrays = read_arrays(write(tmp_path / "last.ckpt", value | CHECKPOINTS[name]))
+    np.testing.assert_array_equal(arrays["weight"], np.arange(6).reshape(2, 3))
+    assert len(arrays) == 1
+
+
+@pytest.mark.parametrize(
+    "prefix", ["model.", "net.", "backbone.", "module.", "_orig_mod.", "model.module._orig_mod.backbone."]
+)
+def test_strips_prefixes_that_all_weights_share_and_lists_strangers(tmp_path, prefix):
+    names = {f"{prefix}conv.weight": tensor(), f"{prefix}fc.weight": tensor()}
+    assert list(read_arrays(archive(tmp_path / "plain.pth", names))) == ["conv.weight", "fc.weight"]
+    strangers = {"n_averaged": tensor((), ()), "criterion.weight": tensor(), "train_acc.total": tensor()}
+    with pytest.warns(UserWarning, match="skipped criterion.weight, n_averaged, train_acc.total$"):
+        arrays = read_arrays(archive(tmp_path / "more.pth", strangers | names))
+    assert list(arrays) == ["conv.weight", "fc.weight"]
+
+
+def test_keeps_prefixes_that_not_all_weights_share(tmp_path):
+    names = {"backbone.conv.weight": tensor(), "classifier.weight": tensor()}
+    assert list(read_arrays(archive(tmp_path / "file.pth", names))) == [*names]
+
+
+RAW, MEAN = tensor(), tensor((2, 3), (0, 0))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"state_dict": {"w.bias": RAW}, "state_dict_ema": {"w.bias": MEAN}},
+        {"model": {"w.bias": RAW}, "ema": {"module": {"w.bias": MEAN}}},
+        {"net": {"w.bias": RAW}, "model_ema": {"module.w.bias": MEAN}},
+        {"state_dict": {"model.w.bias": RAW, "ema_model.w.bias": MEAN}},
+        {"state_dict": {"model.w.bias": RAW, "ema_model.module.w.bias": MEAN, "ema_model.n_averaged": tensor((), ())}},
+        {"module.net.w.bias": RAW, "module.net_ema.w.bias": MEAN},
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*skipped n_averaged")
+def test_asks_which_of_raw_and_averaged_weights(tmp_path, value):
+    path = archive(tmp_path / "file.pth", value)
+    with pytest.raises(ValueError, match="holds weights in .* and their moving average in .*choose which='raw' or"):
+        read_arrays(path)
+    raw, mean = (read_arrays(path, which) for which in ("raw", "ema"))
+    np.testing.assert_array_equal(raw["w.bias"], np.arange(6).reshape(2, 3))
+    np.testing.assert_array_equal(mean["w.bias"], np.zeros((2, 3)))
+    assert len(raw) == len(mean) == 1
+
+
+def test_takes_averaged_weights_alone(tmp_path):
+    for value in ({"ema": {"w.bias": RAW}}, {"ema_model.w.bias": RAW}):
+        assert list(read_arrays(archive(tmp_path / "file.pth", value))) == ["w.bias"]
+    with pytest.raises(ValueError, match="which='mean' is unknown: expected 'raw' or 'ema'"):
+        read_arrays(tmp_path / "file.pth", which="mean")

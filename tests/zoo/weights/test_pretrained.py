@@ -78,6 +78,25 @@ def test_a_new_head_is_made_when_the_file_has_another(resnet20):
     )
 
 
+def test_the_size_of_the_head_follows_from_the_file(tmp_path):
+    path = write(tmp_path / "seven.safetensors", "resnet20", num_classes=7)
+    assert zoo.load_pretrained("resnet20", path, num_classes="file").model.num_classes == 7
+    with pytest.raises(ValueError, match="num_classes='fil' is unknown, did you mean file"):
+        zoo.load_pretrained("resnet20", path, num_classes="fil")
+
+
+def test_raw_and_averaged_weights_are_told_apart(tmp_path):
+    arrays = safetensors.numpy.load_file(write(tmp_path / "plain.safetensors", "resnet20"))
+    both = {f"net.{key}": array for key, array in arrays.items()}
+    both |= {f"ema_net.{key}": 2 * array for key, array in arrays.items()}
+    path = tmp_path / "both.safetensors"
+    safetensors.numpy.save_file(both, path)
+    with pytest.raises(ValueError, match="choose which='raw' or which='ema'"):
+        zoo.load_pretrained("resnet20", path)
+    raw, mean = (zoo.load_pretrained("resnet20", path, which=which) for which in ("raw", "ema"))
+    assert jax.tree.all(jax.tree.map(lambda one, other: bool((other == 2 * one).all()), raw.variables, mean.variables))
+
+
 def test_channels_are_adapted_in_weights_and_preprocessing(tmp_path, resnet20):
     variables = zoo.load_pretrained("resnet20", resnet20, channels=1).variables
     whole = zoo.load_pretrained("resnet20", resnet20).variables
