@@ -37,6 +37,14 @@ def test_a_model_that_cannot_do_the_task_is_refused_before_any_data_are_read(mod
         prepare(small("run", model=model, fields={}, task=task, augment=()).resolve())
 
 
+def test_outputs_of_another_shape_are_refused(small, monkeypatch):
+    """Whatever the model is for: its fields may have made it another."""
+    monkeypatch.setattr("train.plan.PURPOSES", {})
+    message = r"unet gives outputs of shape \(16, 16, 10\) for an image of 16×16 pixels: .* expects \(10,\)"
+    with pytest.raises(ValueError, match=message):
+        prepare(small("run", model="unet", fields={}, size=16).resolve())
+
+
 @pytest.mark.parametrize(
     ("model", "fields", "task"),
     [("resnet20", {}, "embedding"), ("mlp", {}, "position"), ("vgg11", {"convolutional": True}, "segmentation")],

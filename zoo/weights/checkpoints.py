@@ -108,7 +108,7 @@ def _require_choice(path: Path, which: str | None, raw: str, averaged: str) -> N
     if which is None:
         raise ValueError(
             f"{path} holds weights in {raw!r} and their moving average in {averaged!r}: choose which='raw' or "
-            "which='ema' (--which on the command line)"
+            "which='ema' (`python -m analysis … --which`)"
         )
 
 
