@@ -1,6 +1,5 @@
 """A model from a published file: what fits, what is adapted on request, what is left out, what is refused."""
 
-import re
 import warnings
 from pathlib import Path
 
@@ -12,9 +11,7 @@ import safetensors.numpy
 from flax.traverse_util import flatten_dict
 
 import zoo
-from zoo.architectures.densenet import DenseNet
 from zoo.weights.official import OFFICIAL, official
-from zoo.weights.pretrained import OLD_NAMES
 from zoo.weights.torch import places
 
 WRITTEN_BY_TORCH = Path(__file__).parents[2] / "goldens" / "torch_files"
@@ -121,13 +118,6 @@ def test_auxiliary_heads_are_left_out_and_said_to_be(tmp_path):
         warnings.simplefilter("error")
         variables = zoo.load_pretrained("googlenet_aux", path).variables
     assert {"aux1", "aux2"} <= {name for path in flatten_dict(variables) for name in path}
-
-
-def test_old_names_of_densenet_are_understood():
-    names = [place.key for place in places(DenseNet((2, 2), growth=4, width=8), (64, 64, 3))]
-    old = [re.sub(r"(norm|conv)(?=[12]\.)", r"\1.", name) if "denselayer" in name else name for name in names]
-    assert sum(before != after for before, after in zip(old, names, strict=True)) == 4 * (5 + 1 + 1 + 4) - 4
-    assert [OLD_NAMES.sub(r"\1", name) for name in old] == names
 
 
 def test_downloads_and_verifies(server, tmp_path, resnet20):
