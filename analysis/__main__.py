@@ -39,6 +39,7 @@ from convzoo.plots import title
 from train import datasets
 from train.datasets.folder import FILE
 from train.tasks.classification import per_class
+from zoo import imagenet
 from zoo.weights.saved import is_native
 
 COMMANDS = (
@@ -109,7 +110,10 @@ def of_weights(name: str, weights: str | None) -> tuple[Source, Callable]:
         model, variables, preprocess = zoo.load_pretrained(name, weights)
     shape = shape if preprocess.size is None else (preprocess.size, preprocess.size, shape[2])
     network, no_images = Network(model, variables, preprocess), np.zeros((0, *shape), np.float32)
-    return Source(name, network, shape, Path(), no_images, names=()), preprocess.resize
+    classes = zoo.class_names(model)
+    synonyms = imagenet.numbers() if classes else {}
+    source = Source(name, network, shape, Path(), no_images, (), classes=classes or None, synonyms=synonyms)
+    return source, preprocess.resize
 
 
 def _stored_shape(model: Any, variables: Any, shape: tuple[int, int, int]) -> tuple[int, int, int]:

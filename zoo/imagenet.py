@@ -27,6 +27,21 @@ def synonyms() -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(line.split(", ")) for line in lines if line and not line.startswith("#"))
 
 
+@functools.cache
+def numbers() -> dict[str, tuple[int, ...]]:
+    """Numbers of the classes that share a name, by that name in lower case.
+
+    Example:
+      >>> numbers()["tabby cat"], numbers()["crane"]
+      ((281,), (134, 517))
+    """
+    shared: dict[str, tuple[int, ...]] = {}
+    for number, names in enumerate(synonyms()):
+        for name in names:
+            shared[name.casefold()] = (*shared.get(name.casefold(), ()), number)
+    return shared
+
+
 def class_names(model: str | nn.Module) -> tuple[str, ...]:
     """Names of a model's classes: ImageNet's, if it has 1,000 of them.
 

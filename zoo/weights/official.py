@@ -6,8 +6,10 @@ card gives. A file with an address `package://MODULE/PATH` is part of a Python p
 """
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
+from convzoo import files
 from zoo.preprocess import Preprocess
 from zoo.weights.packages import PACKAGE
 
@@ -191,3 +193,15 @@ def official(name: str, file: str | None = None) -> Official | None:
     """
     files = OFFICIAL.get(name, ())
     return next((entry for entry in files if entry.file == file), files[0] if files else None)
+
+
+def by_checksum(name: str, path: str | Path) -> Official | None:
+    """Find the published file of a model that a file is a copy of, whatever its name; None where it is another.
+
+    Files of one model expect different preprocessing, so a renamed one is told by its contents.
+    """
+    entries = OFFICIAL.get(name, ())
+    if len(entries) < 2 or any(entry.file == Path(path).name for entry in entries):
+        return None
+    digest = files.sha256(Path(path))
+    return next((entry for entry in entries if entry.sha256 and digest.startswith(entry.sha256)), None)

@@ -15,7 +15,7 @@ from zoo import catalog, surgery
 from zoo.preprocess import Preprocess
 from zoo.weights.download import download, is_url
 from zoo.weights.files import read_arrays
-from zoo.weights.official import Official, official
+from zoo.weights.official import Official, by_checksum, official
 from zoo.weights.packages import is_package, locate
 from zoo.weights.torch import Place, load_torch, match, places
 from zoo.weights.torch_names.table import Dialect
@@ -141,6 +141,7 @@ def _read(name: str, path_or_url: str | Path | None, sha256: str | None, cache: 
             raise ValueError(f"what {url} answered is no file of weights, and was removed: {error}") from error
     else:
         arrays = read_arrays(path_or_url)
+        published = by_checksum(name, path_or_url) or published
     if any(key.startswith("params/") for key in arrays):
         raise ValueError(f"{path_or_url} is a file of zoo.save: zoo.load reads it, and knows its model")
     return arrays, path_or_url, published

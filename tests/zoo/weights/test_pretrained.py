@@ -1,5 +1,6 @@
 """A model from a published file: what fits, what is adapted on request, what is left out, what is refused."""
 
+import hashlib
 import warnings
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import safetensors.numpy
 from flax.traverse_util import flatten_dict
 
 import zoo
-from zoo.weights.official import OFFICIAL, official
+from zoo.weights.official import OFFICIAL, by_checksum, official
 from zoo.weights.torch import places
 
 WRITTEN_BY_TORCH = Path(__file__).parents[2] / "goldens" / "torch_files"
@@ -165,6 +166,16 @@ def test_checksums_of_torchvision_come_from_its_file_names():
     }
     assert all(f"-{known}.pth" in file for file, known in digits.items())
     assert len(digits) > 75
+
+
+def test_a_renamed_file_is_known_by_its_contents(tmp_path, monkeypatch):
+    first, second = OFFICIAL["mobilenet_v2"]
+    path = tmp_path / "mine.pth"
+    path.write_bytes(b"weights")
+    assert by_checksum("mobilenet_v2", path) is None
+    copy = second._replace(sha256=hashlib.sha256(b"weights").hexdigest()[:8])
+    monkeypatch.setitem(OFFICIAL, "mobilenet_v2", (first, copy))
+    assert by_checksum("mobilenet_v2", path) == copy
 
 
 def test_files_of_one_model_bring_their_own_preprocessing():
