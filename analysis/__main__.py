@@ -18,7 +18,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from convzoo import PACKAGES, commands, packages, programs
@@ -40,6 +39,7 @@ from train import datasets
 from train.datasets.folder import FILE
 from train.tasks.classification import per_class
 from zoo import imagenet
+from zoo.variables import stored_shape
 from zoo.weights.saved import is_native
 
 COMMANDS = (
@@ -105,7 +105,7 @@ def of_weights(name: str, weights: str | None) -> tuple[Source, Callable]:
         model, variables, preprocess = zoo.load(weights)
         if type(model) is not type(zoo.create(name)):
             raise ValueError(f"{weights} holds a model of class {type(model).__name__}, not {name}")
-        shape = _stored_shape(model, variables, shape)
+        shape = stored_shape(model, variables, shape)
     else:
         model, variables, preprocess = zoo.load_pretrained(name, weights)
     shape = shape if preprocess.size is None else (preprocess.size, preprocess.size, shape[2])
@@ -114,16 +114,6 @@ def of_weights(name: str, weights: str | None) -> tuple[Source, Callable]:
     synonyms = imagenet.numbers() if classes else {}
     source = Source(name, network, shape, Path(), no_images, (), classes=classes or None, synonyms=synonyms)
     return source, preprocess.resize
-
-
-def _stored_shape(model: Any, variables: Any, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The catalogued shape, or with one or three channels where the stored weights take those."""
-    stored = [leaf.shape for leaf in jax.tree.leaves(variables)]
-    for channels in (shape[2], 1, 3):
-        image = jax.ShapeDtypeStruct((1, *shape[:2], channels), np.float32)
-        if [leaf.shape for leaf in jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0), image))] == stored:
-            return (*shape[:2], channels)
-    return shape
 
 
 def subject(path: Path, command: str) -> report.Subject:
