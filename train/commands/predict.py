@@ -120,9 +120,11 @@ def _of_model(name: str, weights: str | None) -> Classifier:
     classes = zoo.class_names(model) or [f"class {number}" for number in range(getattr(model, "num_classes", 0))]
     if not classes:
         raise ValueError(f"{name} has no classes: expected a classifier")
-    height, width, channels = stored_shape(model, variables, catalog.variant(name).input_shape)
-    size = preprocess.shorter_side or preprocess.size
-    shape = (size, size, channels) if size else (height, width, channels)
+    *size, channels = catalog.variant(name).input_shape
+    size = [preprocess.size] * 2 if preprocess.size else size
+    _, _, channels = stored_shape(model, variables, (size[0], size[1], channels))
+    size = [preprocess.shorter_side] * 2 if preprocess.shorter_side else size
+    shape = (size[0], size[1], channels)
     logits_fn = zoo.logits_fn(model, variables, preprocess)
     keep_proportions = preprocess.shorter_side is not None
     return Classifier(
