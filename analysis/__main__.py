@@ -19,7 +19,6 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-import jax
 import numpy as np
 
 from convzoo import PACKAGES, commands, packages, programs
@@ -41,6 +40,8 @@ from train import datasets
 from train.datasets import decoding
 from train.datasets.folder import FILE
 from train.tasks.classification import per_class
+from zoo import imagenet
+from zoo.variables import stored_shape
 from zoo.weights.saved import is_native
 
 COMMANDS = (
@@ -116,7 +117,7 @@ def of_weights(name: str, weights: str | None, which: Literal["raw", "ema"] | No
         model, variables, preprocess = zoo.load(weights)
         if type(model) is not type(zoo.create(name)):
             raise ValueError(f"{weights} holds a model of class {type(model).__name__}, not {name}")
-        shape = _stored_shape(model, variables, shape)
+        shape = stored_shape(model, variables, shape)
     else:
         model, variables, preprocess = zoo.load_pretrained(
             name, weights, num_classes="file" if weights and zoo.create(name).num_classes else None, which=which
@@ -126,18 +127,10 @@ def of_weights(name: str, weights: str | None, which: Literal["raw", "ema"] | No
         commands.say(f"{weights}: the one logit is read as two classes, 0 and 1, with the probability of its sigmoid")
         model, variables = zoo.surgery.with_two_classes(model, variables, shape)
     network, no_images = Network(model, variables, preprocess), np.zeros((0, *shape), np.float32)
-    source = Source(name, network, shape, Path(), no_images, names=())
+    classes = zoo.class_names(model)
+    synonyms = imagenet.numbers() if classes else {}
+    source = Source(name, network, shape, Path(), no_images, (), classes=classes or None, synonyms=synonyms)
     return Opened(source, preprocess.resize, lambda: source)
-
-
-def _stored_shape(model: Any, variables: Any, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The catalogued shape, or with one or three channels where the stored weights take those."""
-    stored = [leaf.shape for leaf in jax.tree.leaves(variables)]
-    for channels in (shape[2], 1, 3):
-        image = jax.ShapeDtypeStruct((1, *shape[:2], channels), np.float32)
-        if [leaf.shape for leaf in jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0), image))] == stored:
-            return (*shape[:2], channels)
-    return shape
 
 
 def subject(path: Path, command: str) -> report.Subject:

@@ -10,6 +10,7 @@ print(zoo.card("resnet50"))
 import convzoo  # noqa: F401, refuses old versions of Python
 from zoo.cards import Card, card
 from zoo.catalog import create, list_models
+from zoo.imagenet import class_names
 from zoo.memory import keep_memory
 from zoo.preprocess import Preprocess
 from zoo.variables import init, logits_fn
@@ -22,6 +23,7 @@ __all__ = [
     "Preprocess",
     "Pretrained",
     "card",
+    "class_names",
     "create",
     "init",
     "keep_memory",

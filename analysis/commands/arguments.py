@@ -18,7 +18,7 @@ def add_source(parser: argparse.ArgumentParser, count: int | None = 8) -> None:
     parser.add_argument("--model", help="instead of RUN: a name of `python -m zoo list`")
     parser.add_argument(
         "--weights",
-        help="of the model: .safetensors, .pth, or a file of zoo.save (default: the published ones, downloaded)",
+        help="of the model: .safetensors, .pth, or a file of zoo.save (default: the published ones)",
     )
     add_which(parser)
     if count is not None:

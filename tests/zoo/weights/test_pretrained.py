@@ -1,6 +1,6 @@
 """A model from a published file: what fits, what is adapted on request, what is left out, what is refused."""
 
-import re
+import hashlib
 import warnings
 from pathlib import Path
 
@@ -12,9 +12,7 @@ import safetensors.numpy
 from flax.traverse_util import flatten_dict
 
 import zoo
-from zoo.architectures.densenet import DenseNet
-from zoo.weights.official import OFFICIAL, official
-from zoo.weights.pretrained import OLD_NAMES
+from zoo.weights.official import OFFICIAL, by_checksum, official
 from zoo.weights.torch import places
 
 WRITTEN_BY_TORCH = Path(__file__).parents[2] / "goldens" / "torch_files"
@@ -142,13 +140,6 @@ def test_auxiliary_heads_are_left_out_and_said_to_be(tmp_path):
     assert {"aux1", "aux2"} <= {name for path in flatten_dict(variables) for name in path}
 
 
-def test_old_names_of_densenet_are_understood():
-    names = [place.key for place in places(DenseNet((2, 2), growth=4, width=8), (64, 64, 3))]
-    old = [re.sub(r"(norm|conv)(?=[12]\.)", r"\1.", name) if "denselayer" in name else name for name in names]
-    assert sum(before != after for before, after in zip(old, names, strict=True)) == 4 * (5 + 1 + 1 + 4) - 4
-    assert [OLD_NAMES.sub(r"\1", name) for name in old] == names
-
-
 def test_downloads_and_verifies(server, tmp_path, resnet20):
     server.files["/resnet20.safetensors"] = resnet20.read_bytes()
     url = f"{server.url}/resnet20.safetensors"
@@ -194,6 +185,16 @@ def test_checksums_of_torchvision_come_from_its_file_names():
     }
     assert all(f"-{known}.pth" in file for file, known in digits.items())
     assert len(digits) > 75
+
+
+def test_a_renamed_file_is_known_by_its_contents(tmp_path, monkeypatch):
+    first, second = OFFICIAL["mobilenet_v2"]
+    path = tmp_path / "mine.pth"
+    path.write_bytes(b"weights")
+    assert by_checksum("mobilenet_v2", path) is None
+    copy = second._replace(sha256=hashlib.sha256(b"weights").hexdigest()[:8])
+    monkeypatch.setitem(OFFICIAL, "mobilenet_v2", (first, copy))
+    assert by_checksum("mobilenet_v2", path) == copy
 
 
 def test_files_of_one_model_bring_their_own_preprocessing():
