@@ -96,22 +96,7 @@ def read(
       ValueError: no file is readable.
     """
     cache = _cache(root, size, keep_proportions) if root and not stream else None
-    kept, animated = _load(cache) if cache else ({}, set())
-
-    def one(file: Path) -> _Decoded:
-        try:
-            data = content(file)
-            digest = disk.sha256(data) if cache else ""
-            if (array := kept.get(digest)) is not None:
-                return _Decoded(array, digest, 0, digest in animated)
-            array, several = decoding.decode(data, size, keep_proportions)
-            return _Decoded(array.shape[2] if stream else array, digest, len(data), several)
-        except UnreadableError as error:
-            return _Decoded(None, str(error))
-
-    with ThreadPoolExecutor(threads()) as pool:
-        parts = [files[start : start + TOGETHER] for start in range(0, len(files), TOGETHER)]
-        results = [result for part in pool.map(lambda part: [one(file) for file in part], parts) for result in part]
+    results = _decoded(files, size, keep_proportions, cache, stream)
     readable = np.array([result.image is not None for result in results], bool)
     reasons = {file: result.text for file, result in zip(files, results, strict=True) if result.image is None}
     if not readable.any():
@@ -130,6 +115,28 @@ def read(
     for image, array in zip(images, arrays, strict=True):
         image[...] = as_floats(array, channels)
     return Pictures(images, readable, reasons, several)
+
+
+def _decoded(
+    files: Sequence[Path], size: int, keep_proportions: bool, cache: Path | None, stream: bool
+) -> list[_Decoded]:
+    """The result of reading each file; what the cache has is not decoded again."""
+    kept, animated = _load(cache) if cache else ({}, set())
+
+    def one(file: Path) -> _Decoded:
+        try:
+            data = content(file)
+            digest = disk.sha256(data) if cache else ""
+            if (array := kept.get(digest)) is not None:
+                return _Decoded(array, digest, 0, digest in animated)
+            array, several = decoding.decode(data, size, keep_proportions)
+            return _Decoded(array.shape[2] if stream else array, digest, len(data), several)
+        except UnreadableError as error:
+            return _Decoded(None, str(error))
+
+    with ThreadPoolExecutor(threads()) as pool:
+        parts = [files[start : start + TOGETHER] for start in range(0, len(files), TOGETHER)]
+        return [result for part in pool.map(lambda part: [one(file) for file in part], parts) for result in part]
 
 
 def listed(reasons: Mapping[Path, str]) -> str:

@@ -1,6 +1,5 @@
 """Files written by PyTorch are read as PyTorch reads them, and a file that wants anything else is refused by name."""
 
-import io
 import json
 import os
 import pickle
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from tests.support.torch_files import Global, Reference, archive, pickled, tensor
 from zoo.weights.files import read_arrays
 
 WRITTEN_BY_TORCH = Path(__file__).parents[2] / "goldens" / "torch_files"
@@ -31,58 +31,6 @@ EXPECTED = {
     "bytes": np.array([1, 255], np.uint8),
     "parameter": np.array([[1.0, 2.0]], np.float32),
 }
-
-
-class Global:
-    """Something that a pickle asks for by name, whether it exists or not."""
-
-    def __init__(self, name: str, arguments: tuple | None = None, state=None):
-        self.name, self.arguments, self.state = name, arguments, state
-
-
-class Reference(tuple):
-    """A persistent identity."""
-
-
-class Pickler(pickle._Pickler):
-    """Writes `Global` and `Reference` as PyTorch writes its classes and storages."""
-
-    def persistent_id(self, value):
-        return tuple(value) if isinstance(value, Reference) else None
-
-    def save(self, value, save_persistent_id=True):
-        if not isinstance(value, Global):
-            return super().save(value, save_persistent_id)
-        module, _, name = value.name.rpartition(".")
-        self.write(pickle.GLOBAL + f"{module}\n{name}\n".encode())
-        if value.arguments is not None:
-            super().save(value.arguments)
-            self.write(pickle.REDUCE)
-        if value.state is not None:
-            super().save(value.state)
-            self.write(pickle.BUILD)
-        return None
-
-
-def pickled(value) -> bytes:
-    buffer = io.BytesIO()
-    Pickler(buffer, 2).dump(value)
-    return buffer.getvalue()
-
-
-def tensor(shape=(2, 3), strides=(3, 1), offset=0, size=6, key="0", kind="torch.FloatStorage", tag="storage"):
-    storage = Reference((tag, Global(kind), key, "cpu", size))
-    return Global("torch._utils._rebuild_tensor_v2", (storage, offset, shape, strides, False, OrderedDict()))
-
-
-def archive(path: Path, value, storages=None, **members: bytes) -> Path:
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("a/data.pkl", value if isinstance(value, bytes) else pickled(value))
-        for name, contents in (storages or {"0": np.arange(6, dtype=np.float32).tobytes()}).items():
-            file.writestr(f"a/data/{name}", contents)
-        for name, contents in members.items():
-            file.writestr(f"a/{name}", contents)
-    return path
 
 
 @pytest.mark.parametrize("name", ["tensors.pth", "tensors_legacy.pth"])
@@ -317,93 +265,3 @@ def test_names_files_that_are_missing_or_foreign(tmp_path):
         read_arrays(tmp_path / "other.pth")
     with pytest.raises(ValueError, match="big-endian"):
         read_arrays(archive(tmp_path / "big.pth", {"weight": tensor()}, byteorder=b"big"))
-
-
-def legacy(path: Path, value) -> Path:
-    """A file in the format before PyTorch 1.6, of one storage of six numbers."""
-    head = b"".join(pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}))
-    numbers = struct.pack("<q", 6) + np.arange(6, dtype=np.float32).tobytes()
-    path.write_bytes(head + pickled(value) + pickle.dumps(["0"], 2) + numbers)
-    return path
-
-
-def old_tensor():
-    storage = Reference(("storage", Global("torch.FloatStorage"), "0", "cpu", 6, None))
-    return Global("torch._utils._rebuild_tensor_v2", (storage, 0, (2, 3), (3, 1), False, OrderedDict()))
-
-
-CHECKPOINTS = {
-    "argparse.Namespace": {"args": Global("argparse.Namespace", (), state={"lr": 0.1})},
-    "numpy.core.multiarray.scalar": {
-        "best": Global("numpy.core.multiarray.scalar", (Global("numpy.dtype", ("f8", 0, 1), state=(3, "<")), "x"))
-    },
-    "omegaconf.dictconfig.DictConfig": {
-        "cfg": Global("omegaconf.dictconfig.DictConfig", (), state={"_content": Global("omegaconf.nodes.AnyNode")})
-    },
-    "pytorch_lightning.callbacks.ModelCheckpoint": {
-        "pytorch-lightning_version": "2.0",
-        "callbacks": {Global("pytorch_lightning.callbacks.ModelCheckpoint"): {"best_model_path": "x"}},
-        "optimizer_states": [{"state": {0: {"step": 1}}, "param_groups": [{"lr": 0.1}]}],
-        "loops": {"fit_loop": {"state_dict": {}}},
-    },
-}
-
-
-@pytest.mark.parametrize("write", [archive, legacy])
-@pytest.mark.parametrize("name", CHECKPOINTS)
-def test_reads_the_arrays_of_a_checkpoint_with_foreign_objects(tmp_path, write, name):
-    deep = {"state": {0: {"exp_avg": old_tensor() if write is legacy else tensor()}}}
-    value = {"state_dict": {"weight": old_tensor() if write is legacy else tensor()}, "optimizer": deep}
-    with pytest.warns(UserWarning, match=f"objects of .*{re.escape(name)}.*, of which nothing was run"):
-        arrays = read_arrays(write(tmp_path / "last.ckpt", value | CHECKPOINTS[name]))
-    np.testing.assert_array_equal(arrays["weight"], np.arange(6).reshape(2, 3))
-    assert len(arrays) == 1
-
-
-@pytest.mark.parametrize(
-    "prefix", ["model.", "net.", "backbone.", "module.", "_orig_mod.", "model.module._orig_mod.backbone."]
-)
-def test_strips_prefixes_that_all_weights_share_and_lists_strangers(tmp_path, prefix):
-    names = {f"{prefix}conv.weight": tensor(), f"{prefix}fc.weight": tensor()}
-    assert list(read_arrays(archive(tmp_path / "plain.pth", names))) == ["conv.weight", "fc.weight"]
-    strangers = {"n_averaged": tensor((), ()), "criterion.weight": tensor(), "train_acc.total": tensor()}
-    with pytest.warns(UserWarning, match="skipped criterion.weight, n_averaged, train_acc.total$"):
-        arrays = read_arrays(archive(tmp_path / "more.pth", strangers | names))
-    assert list(arrays) == ["conv.weight", "fc.weight"]
-
-
-def test_keeps_prefixes_that_not_all_weights_share(tmp_path):
-    names = {"backbone.conv.weight": tensor(), "classifier.weight": tensor()}
-    assert list(read_arrays(archive(tmp_path / "file.pth", names))) == [*names]
-
-
-RAW, MEAN = tensor(), tensor((2, 3), (0, 0))
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        {"state_dict": {"w.bias": RAW}, "state_dict_ema": {"w.bias": MEAN}},
-        {"model": {"w.bias": RAW}, "ema": {"module": {"w.bias": MEAN}}},
-        {"net": {"w.bias": RAW}, "model_ema": {"module.w.bias": MEAN}},
-        {"state_dict": {"model.w.bias": RAW, "ema_model.w.bias": MEAN}},
-        {"state_dict": {"model.w.bias": RAW, "ema_model.module.w.bias": MEAN, "ema_model.n_averaged": tensor((), ())}},
-        {"module.net.w.bias": RAW, "module.net_ema.w.bias": MEAN},
-    ],
-)
-@pytest.mark.filterwarnings("ignore:.*skipped n_averaged")
-def test_asks_which_of_raw_and_averaged_weights(tmp_path, value):
-    path = archive(tmp_path / "file.pth", value)
-    with pytest.raises(ValueError, match="holds weights in .* and their moving average in .*choose which='raw' or"):
-        read_arrays(path)
-    raw, mean = (read_arrays(path, which) for which in ("raw", "ema"))
-    np.testing.assert_array_equal(raw["w.bias"], np.arange(6).reshape(2, 3))
-    np.testing.assert_array_equal(mean["w.bias"], np.zeros((2, 3)))
-    assert len(raw) == len(mean) == 1
-
-
-def test_takes_averaged_weights_alone(tmp_path):
-    for value in ({"ema": {"w.bias": RAW}}, {"ema_model.w.bias": RAW}):
-        assert list(read_arrays(archive(tmp_path / "file.pth", value))) == ["w.bias"]
-    with pytest.raises(ValueError, match="which='mean' is unknown: expected 'raw' or 'ema'"):
-        read_arrays(tmp_path / "file.pth", which="mean")
