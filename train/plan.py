@@ -23,6 +23,8 @@ PURPOSES = {
     "embedding": ("embedding", "a point on the unit sphere"),
 }
 """The only task of a family of architectures, and its outputs; all others give a vector of any meaning."""
+ORDINARY = {"coordinate_regressor": {"coordinates": False}}
+"""Fields with which a model of these families is as good for any task as others."""
 
 
 class Plan(NamedTuple):
@@ -102,6 +104,8 @@ def check_purpose(config: Config) -> None:
     """
     family = catalog.variant(config.model).build.__module__.rpartition(".")[2]
     purpose, outputs = PURPOSES.get(family, (None, ""))
+    if family in ORDINARY and ORDINARY[family].items() <= dict(config.fields).items():
+        purpose = None
     if purpose and purpose != config.task:
         raise ValueError(f"task={config.task!r}: {config.model} gives {outputs}, expected task={purpose!r}")
     if config.task == "segmentation" and purpose is None and "convolutional" not in config.fields:

@@ -47,7 +47,12 @@ def test_outputs_of_another_shape_are_refused(small, monkeypatch):
 
 @pytest.mark.parametrize(
     ("model", "fields", "task"),
-    [("resnet20", {}, "embedding"), ("mlp", {}, "position"), ("vgg11", {"convolutional": True}, "segmentation")],
+    [
+        ("resnet20", {}, "embedding"),
+        ("mlp", {}, "position"),
+        ("coordinate_regressor", {"coordinates": False}, "classification"),
+        ("vgg11", {"convolutional": True}, "segmentation"),
+    ],
 )
 def test_other_models_may_learn_any_task(model, fields, task, small):
     check_purpose(small("run", model=model, fields=fields, task=task, augment=()))
