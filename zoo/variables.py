@@ -41,7 +41,8 @@ def init(
       >>> variables["params"]["head"]["kernel"].shape
       (84, 10)
     """
-    shape, traced = image_shape(input_shape), isinstance(checked_key("key", key), jax.core.Tracer)
+    shape, key = image_shape(input_shape), checked_key("key", key)
+    traced = any(isinstance(value, jax.core.Tracer) for value in (key, jnp.zeros(())))  # also of `jax.eval_shape`
     return (initializers.plain if traced else initializers.run)(model, key, shape, jnp.dtype(dtype))
 
 
