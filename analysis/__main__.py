@@ -12,13 +12,13 @@ watermark --out DIR         the watermark experiment with another model, length 
 Instead of RUN: --model resnet50 [--weights FILE] --image cat.jpg
 """
 
+import dataclasses
+import functools
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import jax
 import numpy as np
 
 from convzoo import PACKAGES, commands, packages, programs
@@ -30,15 +30,18 @@ import zoo
 from analysis import report
 from analysis.commands import attribute, experiment, invert, maximize, robustness, top_images
 from analysis.commands import report as page
-from analysis.commands.joined import Joined
+from analysis.commands.joined import Joined, Opened
 from analysis.commands.source import Source
 from analysis.network import Network
 from analysis.report.markup import percent
 from analysis.understanding import Lab
 from convzoo.plots import title
 from train import datasets
+from train.datasets import decoding
 from train.datasets.folder import FILE
 from train.tasks.classification import per_class
+from zoo import imagenet
+from zoo.variables import stored_shape
 from zoo.weights.saved import is_native
 
 COMMANDS = (
@@ -67,21 +70,31 @@ def main(arguments: list[str] | None = None) -> int:
         return 128 + stop.signal
 
 
-def of_run(path: Path) -> tuple[Source, Callable]:
-    """A run's model with its test images, and the function that resizes pictures for it."""
+def of_run(path: Path) -> Opened:
+    """A run's model, the function that resizes pictures for it, and its test images on request."""
     run = _load(path)
-    data = run.dataset
     source = Source(
         title=title(run.config.model, run.config.dataset_name),
         network=Network(run.model, run.variables, run.preprocess),
-        image_shape=data.image_shape,
+        image_shape=run.image_shape,
         folder=path / "analysis",
-        images=data.test.images,
-        names=_files(data.test) or [f"no. {number}" for number in range(len(data.test))],
-        labels=data.test.labels,
+        images=np.zeros((0, *run.image_shape), np.float32),
+        names=(),
         classes=run.classes,
     )
-    return source, run.preprocess.resize
+
+    def tested() -> Source:
+        test = run.dataset.test
+        names = _files(test) or [f"no. {number}" for number in range(len(test))]
+        return dataclasses.replace(source, images=test.images, names=names, labels=test.labels)
+
+    return Opened(source, functools.partial(_resize, run), tested)
+
+
+def _resize(run: train.Run, images: np.ndarray) -> np.ndarray:
+    """Pictures at the size of a run's data set, squeezed or cropped as it was."""
+    size, keep_proportions = run.image_shape[0], run.config.keep_proportions
+    return np.stack([decoding.resize(image, size, keep_proportions) for image in images])
 
 
 def _load(path: Path) -> train.Run:
@@ -97,29 +110,27 @@ def _files(split: datasets.Split) -> list[str] | None:
     return split.extra[FILE].tolist() if FILE in split.extra else None
 
 
-def of_weights(name: str, weights: str | None) -> tuple[Source, Callable]:
+def of_weights(name: str, weights: str | None, which: Literal["raw", "ema"] | None = None) -> Opened:
     """A catalogued model with weights from a file or published ones, and the function that resizes pictures for it."""
     shape = zoo.card(name).input_shape
     if weights and is_native(weights):
         model, variables, preprocess = zoo.load(weights)
         if type(model) is not type(zoo.create(name)):
             raise ValueError(f"{weights} holds a model of class {type(model).__name__}, not {name}")
-        shape = _stored_shape(model, variables, shape)
+        shape = stored_shape(model, variables, shape)
     else:
-        model, variables, preprocess = zoo.load_pretrained(name, weights)
+        model, variables, preprocess = zoo.load_pretrained(
+            name, weights, num_classes="file" if weights and zoo.create(name).num_classes else None, which=which
+        )
     shape = shape if preprocess.size is None else (preprocess.size, preprocess.size, shape[2])
+    if getattr(model, "num_classes", None) == 1:
+        commands.say(f"{weights}: the one logit is read as two classes, 0 and 1, with the probability of its sigmoid")
+        model, variables = zoo.surgery.with_two_classes(model, variables, shape)
     network, no_images = Network(model, variables, preprocess), np.zeros((0, *shape), np.float32)
-    return Source(name, network, shape, Path(), no_images, names=()), preprocess.resize
-
-
-def _stored_shape(model: Any, variables: Any, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The catalogued shape, or with one or three channels where the stored weights take those."""
-    stored = [leaf.shape for leaf in jax.tree.leaves(variables)]
-    for channels in (shape[2], 1, 3):
-        image = jax.ShapeDtypeStruct((1, *shape[:2], channels), np.float32)
-        if [leaf.shape for leaf in jax.tree.leaves(jax.eval_shape(model.init, jax.random.key(0), image))] == stored:
-            return (*shape[:2], channels)
-    return shape
+    classes = zoo.class_names(model)
+    synonyms = imagenet.numbers() if classes else {}
+    source = Source(name, network, shape, Path(), no_images, (), classes=classes or None, synonyms=synonyms)
+    return Opened(source, preprocess.resize, lambda: source)
 
 
 def subject(path: Path, command: str) -> report.Subject:

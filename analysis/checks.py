@@ -84,6 +84,35 @@ def classes_of(logits_fn: jax.tree_util.Partial, images: Any) -> int:
     return logits.shape[1]
 
 
+SECOND_CLASS = (
+    "of one logit z make two, 0 and z, whose softmax is the sigmoid of z: jnp.pad(logits, ((0, 0), (1, 0))) in a "
+    "function, zoo.surgery.with_two_classes for a model"
+)
+"""The remedy for a binary network with one output."""
+
+
+def second_class(logits: Any) -> str:
+    """The remedy as the end of an error message, if these are single logits or probabilities; else an empty string."""
+    return f"; {SECOND_CLASS}" if np.ndim(logits) == 1 or np.shape(logits)[1:] == (1,) else ""
+
+
+def several(classes: int) -> int:
+    """Return a number of classes that can be compared, or refuse a single logit.
+
+    The softmax of one logit is 1 and its cross-entropy 0 whatever the image: maps and attacks would vanish silently.
+
+    Raises:
+      ValueError: fewer than two classes.
+
+    Example:
+      >>> several(10)
+      10
+    """
+    if classes < 2:
+        raise ValueError(f"the logits function gives {classes} logit: expected 2 classes or more; {SECOND_CLASS}")
+    return classes
+
+
 def as_labels(labels: Any, classes: int | None, count: int, name: str = "labels") -> jax.Array:
     """One class an image, as int32.
 
@@ -109,7 +138,8 @@ def as_labels(labels: Any, classes: int | None, count: int, name: str = "labels"
             expected = (
                 f"but there are {classes} classes: expected 0 to {classes - 1}" if classes else "expected 0 or more"
             )
-            raise ValueError(f"{name}[{wrong[0]}] is {values[wrong[0]]}, {expected}")
+            hint = f"; {SECOND_CLASS}" if classes == 1 else ""
+            raise ValueError(f"{name}[{wrong[0]}] is {values[wrong[0]]}, {expected}{hint}")
     return jnp.asarray(array, jnp.int32)
 
 

@@ -37,12 +37,14 @@ def score_of(logits: jax.Array, labels: jax.Array, score: Score) -> jax.Array:
       (N,).
 
     Raises:
-      ValueError: a function that does not give one number an image.
+      ValueError: a function that does not give one number an image, or the probability of a single logit.
 
     Example:
       >>> score_of(jnp.zeros((1, 4)), jnp.array([2]), "probability").tolist()
       [0.25]
     """
+    if score == "probability":
+        checks.several(logits.shape[1])
     scores = (SCORES[score] if isinstance(score, str) else score)(at_least_float32(logits), labels)
     if jnp.shape(scores) != labels.shape:
         raise ValueError(f"the score gave {checks.form(scores)} for {len(labels)} images: expected one number an image")

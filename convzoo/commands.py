@@ -1,7 +1,9 @@
 """Command lines: one parser style, errors in one line, and the `convzoo` command that dispatches to the packages."""
 
 import argparse
+import codecs
 import importlib
+import io
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -13,10 +15,55 @@ FAILURE = 2
 """Exit code of a command that was refused."""
 
 
+PLAIN = {
+    **{"×": "x", "·": "-", "–": "-", "—": "-", "−": "-", "…": "...", "→": "->", "≤": "<=", "≥": ">=", "≈": "~"},
+    **{
+        "±": "+/-",
+        "²": "^2",
+        "ε": "eps",
+        "σ": "sigma",
+        "α": "alpha",
+        "∞": "inf",
+        "’": "'",
+        "‘": "'",
+        "“": '"',
+        "”": '"',
+    },
+}
+"""Spellings for outputs that lack the character."""
+DEGRADED = "convzoo.plain"
+"""Name of the error handler below, among those of `codecs`."""
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(PLAIN.get(character, "?") for character in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(DEGRADED, _plain)
+
+
+def degrade() -> None:
+    """Let stdout and stderr spell what their encoding lacks, such as `x` for `×`, instead of failing.
+
+    Example:
+      >>> "3×3 – ☃".encode("cp437", DEGRADED)
+      b'3x3 - ?'
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=DEGRADED)
+
+
 class Parser(argparse.ArgumentParser):
-    """An argument parser that answers a wrong line with one line, and takes no abbreviations."""
+    """An argument parser that answers a wrong line with one line, and takes no abbreviations.
+
+    Every command makes one before it writes anything, so that from then on no output fails for its encoding.
+    """
 
     def __init__(self, *args, **settings):
+        degrade()
         super().__init__(*args, **{"allow_abbrev": False, **settings})
 
     def error(self, message: str) -> NoReturn:
@@ -52,6 +99,7 @@ def say(line: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`convzoo zoo|train|analysis ...` is `python -m zoo|train|analysis ...`."""
+    degrade()
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     usage = f"usage: convzoo {'|'.join(PACKAGES)} ...\n\n" + "\n".join(
         f"  convzoo {package:<9} the same as `python -m {package}`" for package in PACKAGES

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import filelock
 
+LITTER = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information", "thumbs.db"})
+"""Names, in lower case, of what archives and file managers leave beside the data; more begin with a dot."""
 SUFFIX = ".unfinished"
 """Ends the name of a file or folder that is still being written; the name starts with a dot."""
 
@@ -113,6 +115,16 @@ def sha256(content: Path | bytes | str) -> str:
         with content.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is none of the user's data, such as `.ipynb_checkpoints` or `._x.png`.
+
+    Example:
+      >>> [is_hidden(name) for name in ("._x.png", "__MACOSX", "Thumbs.db", "x.png")]
+      [True, True, True, False]
+    """
+    return name.startswith(".") or name.lower() in LITTER
 
 
 def sha256_of_folder(folder: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.support import documents
+from tests.support.photographs import photograph
 from train.datasets import scenes
 from zoo import surgery
 
@@ -32,14 +33,21 @@ def flowers(folder: Path) -> None:
                 )
 
 
+def readme(folder: Path) -> None:
+    """The pictures of the README: flowers, and a cup of coffee."""
+    flowers(folder)
+    shutil.copy(photograph("coffee.png"), folder)
+
+
 def checkpoint(folder: Path) -> None:
-    """A PyTorch checkpoint of a ResNet-20."""
+    """A PyTorch checkpoint of a ResNet-20, and a photograph."""
+    shutil.copy(photograph("coffee.png"), folder)
     shutil.copy(ROOT / "tests" / "goldens" / "torch_files" / "resnet20.pth", folder)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "prepare"), [("README.md", flowers), ("docs/weights.md", checkpoint)], ids=["README", "weights"]
+    ("name", "prepare"), [("README.md", readme), ("docs/weights.md", checkpoint)], ids=["README", "weights"]
 )
 def test_every_block_runs_and_prints_what_is_shown(name, prepare, tmp_path):
     prepare(tmp_path)

@@ -5,7 +5,7 @@ show DATASET     a contact sheet of augmented images
 range MODEL      a learning-rate range test, with its picture
 list [FOLDER]    a table of all runs below a folder
 compare RUN RUN  a plot and tables of several runs
-predict RUN FOLDER  the classes of a folder's pictures, as a CSV file
+predict RUN FOLDER  the classes of a folder's pictures, as a CSV file; or --model NAME FOLDER
 selftest MODEL   kill and resume a short run, and compare its bits with those of a run without a stop
 """
 

@@ -24,7 +24,8 @@ KEEP = 2
 
 def steps(directory: Path) -> list[int]:
     """The steps of the checkpoints in a folder, in rising order."""
-    return sorted(int(path.name) for path in directory.glob("[0-9]*") if path.name.isdigit())
+    names = [path.name for path in directory.glob("[0-9]*") if path.is_dir()]
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
 
 
 def save(directory: Path, state: TrainState, keep: int = KEEP) -> Path:
@@ -45,7 +46,7 @@ def save(directory: Path, state: TrainState, keep: int = KEEP) -> Path:
     """
     step = int(state.step)
     directory.mkdir(parents=True, exist_ok=True)
-    for leftover in directory.glob(".*"):
+    for leftover in directory.glob(".[0-9]*"):
         files.remove(leftover)
     final = directory / str(step)
     with files.replacing(final) as unfinished:
@@ -91,7 +92,7 @@ def discard_after(directory: Path, step: int) -> None:
 
 
 def _read(path: Path, template: TrainState) -> TrainState:
-    saved, expected = json.loads((path / "manifest.json").read_text())["arrays"], _arrays(template)
+    saved, expected = _manifest(path)["arrays"], _arrays(template)
     if saved != expected:
         names = sorted(name for name in saved | expected if saved.get(name) != expected.get(name))
         raise ValueError(
@@ -119,12 +120,28 @@ def _stored(state: TrainState) -> dict[str, Any]:
 
 def _damage(path: Path) -> str | None:
     try:
-        expected = json.loads((path / "manifest.json").read_text())["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+        expected = _manifest(path)["files"]
+        digests = _digests(path)
+    except (OSError, ValueError, RecursionError):
         return "its manifest cannot be read"
-    digests = _digests(path)
-    differing = sorted(name for name in digests | expected if digests.get(name) != expected.get(name))
+    # A file manager's own files, such as .DS_Store, are none of the checkpoint's.
+    strays = {name for name in digests.keys() - expected.keys() if files.is_hidden(name.rpartition("/")[2])}
+    differing = sorted(name for name in (digests | expected).keys() - strays if digests.get(name) != expected.get(name))
     return f"{differing[0]} is not what was written" if differing else None
+
+
+def _manifest(path: Path) -> dict[str, dict[str, str]]:
+    """The manifest of a checkpoint.
+
+    Raises:
+      ValueError: content of another form.
+      OSError: it cannot be read.
+    """
+    content = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+    parts = [content.get(name) for name in ("arrays", "files")] if isinstance(content, dict) else []
+    if not parts or not all(isinstance(part, dict) and part for part in parts):
+        raise ValueError(f"{path}/manifest.json: expected the arrays and the files of a checkpoint")
+    return content
 
 
 def _digests(path: Path) -> dict[str, str]:

@@ -14,6 +14,17 @@ from train.config import Config
 from train.datasets import Data, Dataset
 from train.state import TrainState, initial_state
 from train.tasks import TASKS, Task
+from zoo import catalog
+
+PIXELS = ("segmentation", "a class for each pixel")
+PURPOSES = {
+    **dict.fromkeys(("deeplab", "fcn", "fpn", "lraspp", "unet"), PIXELS),
+    "coordinate_regressor": ("position", "a row and a column"),
+    "embedding": ("embedding", "a point on the unit sphere"),
+}
+"""The only task of a family of architectures, and its outputs; all others give a vector of any meaning."""
+ORDINARY = {"coordinate_regressor": {"coordinates": False}}
+"""Fields with which a model of these families is as good for any task as others."""
 
 
 class Plan(NamedTuple):
@@ -73,10 +84,35 @@ def prepare(config: Config) -> tuple[Plan, TrainState]:
     Raises:
       ValueError: model, data set, task and options do not fit together.
     """
+    check_purpose(config)
     dataset = config.load_dataset()
     data = Data.of(dataset, TASKS[config.task].target)
     plan = Plan(config, dataset, data, config.make_task(data))
     return plan, _check_fit(plan)
+
+
+def check_purpose(config: Config) -> None:
+    """Refuse a model whose outputs cannot serve the task, before any data are read.
+
+    Raises:
+      ValueError: with the task that the model is for, or a model for the task.
+
+    Example:
+      >>> check_purpose(Config("unet"))
+      Traceback (most recent call last):
+      ValueError: task='classification': unet gives a class for each pixel, expected task='segmentation'
+    """
+    family = catalog.variant(config.model).build.__module__.rpartition(".")[2]
+    purpose, outputs = PURPOSES.get(family, (None, ""))
+    if family in ORDINARY and ORDINARY[family].items() <= dict(config.fields).items():
+        purpose = None
+    if purpose and purpose != config.task:
+        raise ValueError(f"task={config.task!r}: {config.model} gives {outputs}, expected task={purpose!r}")
+    if config.task == "segmentation" and purpose is None and "convolutional" not in config.fields:
+        raise ValueError(
+            f"task='segmentation': {config.model} gives one answer an image, not one a pixel: expected a model such as "
+            "unet, fcn_resnet50 or deeplabv3_resnet50"
+        )
 
 
 def _check_fit(plan: Plan) -> TrainState:

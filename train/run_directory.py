@@ -12,6 +12,7 @@ predictions.png    predictions for test images, by tasks that have such a pictur
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import json
 import os
@@ -32,6 +33,8 @@ from zoo import Preprocess
 METRICS = "metrics.jsonl"
 TIMING = "timing.jsonl"
 BEST = "best"
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""Errors of a disk or folder that may only be read."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,6 +49,7 @@ class Run:
         where the run made some.
       preprocess: normalization of images in [0, 1].
       classes: the name of each class.
+      image_shape: (H, W, C) of the images that it was trained on.
       metrics: one dictionary an epoch, as in `metrics.jsonl`, up to the epoch of the variables.
       step: number of updates of the variables.
     """
@@ -56,6 +60,7 @@ class Run:
     variables: dict[str, Any]
     preprocess: Preprocess
     classes: tuple[str, ...]
+    image_shape: tuple[int, int, int]
     metrics: list[dict[str, Any]]
     step: int
 
@@ -109,7 +114,9 @@ def locked(out: Path) -> Iterator[None]:
         except BlockingIOError:
             raise ValueError(f"{out} is in use by another process: wait for it, or give another --out") from None
         except OSError as error:
-            raise ValueError(f"cannot write to --out {out}: {error.strerror}") from None
+            # Who cannot write cannot disturb: a finished run is only read.
+            if error.errno not in READ_ONLY or not (out / "config.json").is_file():
+                raise ValueError(f"cannot write to --out {out}: {error.strerror}") from None
         yield
 
 
@@ -148,9 +155,12 @@ def read_rows(out: Path, name: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for line in file.read_text().splitlines() if file.exists() else ():
         try:
-            rows.append(json.loads(line))
-        except ValueError:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
             break
+        if not isinstance(row, dict):
+            break
+        rows.append(row)
     return rows
 
 
@@ -173,10 +183,10 @@ def read_config(path: Path) -> tuple[Config, Data]:
         raise ValueError(f"no run at {path}: expected a folder with a config.json, made by `python -m train`")
     try:
         content = json.loads(file.read_text())
-        data = Data.from_json(content["data"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        data, config = Data.from_json(content["data"]), dict(content["config"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{file} cannot be read: {error!r}") from None
-    return Config.from_json(content["config"], out=str(path)), data
+    return Config.from_json(config, out=str(path)), data
 
 
 def template(config: Config, data: Data) -> TrainState:
@@ -209,6 +219,7 @@ def load(path: str | Path) -> Run:
         variables=restored.evaluated,
         preprocess=data.preprocess,
         classes=data.classes,
+        image_shape=data.image_shape,
         metrics=read_rows(path, METRICS)[: int(restored.epoch)],
         step=int(restored.step),
     )

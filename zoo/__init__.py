@@ -10,6 +10,8 @@ print(zoo.card("resnet50"))
 import convzoo  # noqa: F401, refuses old versions of Python
 from zoo.cards import Card, card
 from zoo.catalog import create, list_models
+from zoo.export.onnx_file import to_onnx
+from zoo.imagenet import class_names
 from zoo.memory import keep_memory
 from zoo.preprocess import Preprocess
 from zoo.variables import init, logits_fn
@@ -22,6 +24,7 @@ __all__ = [
     "Preprocess",
     "Pretrained",
     "card",
+    "class_names",
     "create",
     "init",
     "keep_memory",
@@ -31,6 +34,7 @@ __all__ = [
     "load_torch",
     "logits_fn",
     "save",
+    "to_onnx",
     "to_torch",
 ]
 __version__ = "0.1.0"

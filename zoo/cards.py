@@ -14,9 +14,12 @@ import jax.numpy as jnp
 
 from convzoo.jaxprs import interpret, module_path
 from zoo import catalog, stored_cards
+from zoo.imagenet import CLASSES, synonyms
 from zoo.receptive_field import Reach, gated, propagate
 from zoo.variables import image_shape, variable_structs
 from zoo.variant import Paper
+from zoo.weights.official import official
+from zoo.weights.packages import EXTRA, is_package
 
 WEIGHTED = ("conv_general_dilated", "dot_general")
 POOLS = ("reduce_window_max", "reduce_window_min", "reduce_window_sum", "reduce_window")
@@ -91,9 +94,14 @@ class Card:
             f"receptive field  {_pixels(self.receptive_field)}",
             f"depth            {self.depth} weighted layers",
             f"published top-1  {'–' if self.top1 is None else f'{self.top1:g} %'}",
-            "",
         ]
-        return "\n".join(lines + rows(self.stages))
+        if self.stages[-1].output_shape[-1:] == (CLASSES,):
+            names = [first for first, *_ in synonyms()]
+            lines.append(f"classes          {CLASSES:,} of ImageNet: {names[0]}, {names[1]}, … {names[-1]}")
+        if published := official(self.name):
+            source = f"installed by {EXTRA}" if is_package(published.url) else "downloaded when asked for"
+            lines.append(f"weights          {published.file}, {source}")
+        return "\n".join([*lines, "", *rows(self.stages)])
 
 
 def rows(stages: Sequence[Stage]) -> list[str]:

@@ -43,7 +43,13 @@ class Preprocess:
             )
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Normalize (N, H, W, C) images in [0, 1]."""
+        """Normalize (N, H, W, C) images, floats in [0, 1].
+
+        Raises:
+          ValueError: bytes or other integers, or another number of channels.
+        """
+        if not jnp.issubdtype(images.dtype, jnp.floating):
+            raise ValueError(f"images of type {images.dtype}: expected floats in [0, 1]; divide bytes by 255")
         if len(self.mean) not in (1, images.shape[-1]):
             raise ValueError(f"a preprocessing of {len(self.mean)} channels met images of shape {images.shape}")
         shape = (1,) * (images.ndim - 1) + (-1,)
@@ -59,14 +65,25 @@ class Preprocess:
             return _resize(images, (size, size), self.interpolation) if size else jnp.asarray(images)
         shorter = min(height, width)
         sizes = (height * self.shorter_side // shorter, width * self.shorter_side // shorter)
-        images = _resize(images, sizes, self.interpolation)
         if self.size is None:
-            return images
-        top, left = (round((side - self.size) / 2) for side in sizes)
-        return images[:, top : top + self.size, left : left + self.size]
+            return _resize(images, sizes, self.interpolation)
+        corner = [round((side - self.size) / 2) for side in sizes]
+        return _resized_crop(images, sizes, corner, self.size, self.interpolation)
 
 
 def _resize(images: jax.Array, sizes: tuple[int, int], interpolation: str) -> jax.Array:
     if images.shape[1:3] == sizes:
         return jnp.asarray(images)
     return jax.image.resize(images, (images.shape[0], *sizes, images.shape[3]), interpolation)
+
+
+def _resized_crop(
+    images: jax.Array, sizes: tuple[int, int], corner: list[int], size: int, interpolation: str
+) -> jax.Array:
+    """A square of the resized images; what lies outside of it is not computed: a long picture is not made longer."""
+    top, left = corner
+    if images.shape[1:3] == sizes or interpolation == "nearest":
+        return _resize(images, sizes, interpolation)[:, top : top + size, left : left + size]
+    shape = (images.shape[0], size, size, images.shape[3])
+    scale = jnp.array([new / old for new, old in zip(sizes, images.shape[1:3], strict=True)], jnp.float32)
+    return jax.image.scale_and_translate(images, shape, (1, 2), scale, -jnp.array(corner, jnp.float32), interpolation)

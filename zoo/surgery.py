@@ -63,6 +63,48 @@ def with_head(
     return changed, unflatten_dict(kept | _initial(changed, key, shape, fresh))
 
 
+def with_two_classes(
+    model: nn.Module, variables: Variables, input_shape: Shape | None = None
+) -> tuple[nn.Module, Variables]:
+    r"""Change a binary model of one logit z to one of two classes with the logits 0 and z.
+
+    .. math:: \mathrm{softmax}(0, z)_1 = \sigma(z), \qquad
+              -\log \mathrm{softmax}(0, z)_y = \log(1 + e^{(1 - 2 y) z})
+
+    So its probability is the sigmoid, its cross-entropy the logistic loss, and every function of this library that
+    compares classes serves it.
+
+    Args:
+      model: a module with `num_classes=1`.
+      variables: its variables.
+      input_shape: (H, W, C) of the images, by default the catalogue's; it matters only to models that flatten the
+        image.
+
+    Returns:
+      The model with `num_classes=2`, and its variables: the weights of class 0 are 0.
+
+    Raises:
+      ValueError: a model of more classes or without any, or variables of another model.
+
+    Example:
+      >>> import zoo
+      >>> model = zoo.create("lenet5", num_classes=1)
+      >>> variables = zoo.init(model, jax.random.key(0), (32, 32, 1))
+      >>> with_two_classes(model, variables)[1]["params"]["head"]["bias"].tolist()
+      [0.0, 0.0]
+    """
+    changed = _changed(model, num_classes=2)
+    if getattr(model, "num_classes", None) != 1:
+        raise ValueError(f"num_classes={getattr(model, 'num_classes', None)}: expected a model of one logit")
+    shape = image_shape(input_shape or catalog.input_shape(model))
+    before, after = variable_shapes(model, shape), variable_shapes(changed, shape)
+    flat = flatten_dict(variables)
+    _refuse_missing(model, before.keys() - flat.keys())
+    for path in (path for path, size in before.items() if size != after[path]):
+        flat[path] = jnp.pad(flat[path], [(0, 0)] * (flat[path].ndim - 1) + [(1, 0)])
+    return changed, unflatten_dict(flat)
+
+
 def with_input_channels(
     model: nn.Module, variables: Variables, channels: int, input_shape: Shape | None = None
 ) -> tuple[nn.Module, Variables]:

@@ -41,7 +41,8 @@ def init(
       >>> variables["params"]["head"]["kernel"].shape
       (84, 10)
     """
-    shape, traced = image_shape(input_shape), isinstance(checked_key("key", key), jax.core.Tracer)
+    shape, key = image_shape(input_shape), checked_key("key", key)
+    traced = any(isinstance(value, jax.core.Tracer) for value in (key, jnp.zeros(())))  # also of `jax.eval_shape`
     return (initializers.plain if traced else initializers.run)(model, key, shape, jnp.dtype(dtype))
 
 
@@ -86,6 +87,23 @@ def variable_shapes(model: nn.Module, input_shape: tuple[int, int, int]) -> dict
       (84, 10)
     """
     return {path: leaf.shape for path, leaf in flatten_dict(variable_structs(model, input_shape)).items()}
+
+
+def stored_shape(model: nn.Module, variables: Any, input_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """An image shape, or the same with one or three channels where the variables take those.
+
+    Example:
+      >>> import zoo
+      >>> model = zoo.create("lenet5")
+      >>> stored_shape(model, variable_structs(model, (32, 32, 3)), (32, 32, 1))
+      (32, 32, 3)
+    """
+    present = {path: leaf.shape for path, leaf in flatten_dict(variables).items()}
+    for channels in (input_shape[2], 1, 3):
+        shape = (*input_shape[:2], channels)
+        if variable_shapes(model, shape) == present:
+            return shape
+    return input_shape
 
 
 @dataclasses.dataclass(frozen=True)

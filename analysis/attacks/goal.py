@@ -91,10 +91,11 @@ def prepare_goal(
       The function as a pytree, the images, the goal, and the number of classes.
 
     Raises:
-      ValueError: images, labels or targets of another kind, shape or range.
+      ValueError: images, labels or targets of another kind, shape or range, or a single logit.
     """
     function, array = execution.as_argument(logits_fn), checks.as_images(images)
-    classes = checks.classes_of(jax.tree_util.Partial(_with_some_key, function) if random else function, array)
+    plain = jax.tree_util.Partial(_with_some_key, function) if random else function
+    classes = checks.several(checks.classes_of(plain, array))
     labels = checks.as_labels(labels, classes, len(array))
     # Signs are made by NumPy, which needs no program for a new number of images.
     if targets is None:

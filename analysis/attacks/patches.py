@@ -120,7 +120,7 @@ def adversarial_patch(
     number("low", low, 0, above=True)
     number("high", high, low)
     function, images = execution.as_argument(logits_fn), checks.as_images(images)
-    integer("target", target, 0, checks.classes_of(function, images) - 1)
+    integer("target", target, 0, checks.several(checks.classes_of(function, images)) - 1)
     _fits((size, size, images.shape[-1]), images.shape)
     count = len(images) if batch_size is None else min(integer("batch_size", batch_size), len(images))
     first, key = _split(check_key("key", key))

@@ -60,7 +60,7 @@ def of_scores(outputs: Any, goal: Goal) -> np.ndarray:
     if scores.ndim != 2 or len(scores) != count or scores.shape[1] < 2 or not numeric:
         raise ValueError(
             f"predict gave {checks.form(scores)} for {count} images: "
-            f"expected scores of shape ({count}, classes), two classes or more"
+            f"expected scores of shape ({count}, classes), two classes or more{checks.second_class(scores)}"
         )
     wrong = np.flatnonzero(goal.classes >= scores.shape[1])
     if wrong.size:

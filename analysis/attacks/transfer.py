@@ -87,6 +87,8 @@ def transfer_matrix(
     if not isinstance(models, Mapping) or not models:
         raise ValueError(f"models={models!r}: expected a dictionary of functions by name")
     functions = {name: checks.inputs(function, images, labels)[0] for name, function in models.items()}
+    for checked in functions.values():
+        checks.several(checks.classes_of(checked, checks.as_images(images)))
     truth = np.asarray(labels)
 
     def right(images):
@@ -138,7 +140,10 @@ def proxy(
         rows = np.minimum(np.arange(start, start + size), len(images) - 1)
         scores = np.asarray(predict(images[rows]))
         if scores.ndim != 2 or len(scores) != size or scores.shape[1] < 2:
-            raise ValueError(f"predict gave {checks.form(scores)} for {size} images: expected ({size}, classes) scores")
+            raise ValueError(
+                f"predict gave {checks.form(scores)} for {size} images: expected ({size}, classes) scores"
+                f"{checks.second_class(scores)}"
+            )
         parts.append(scores.astype(np.float64))
     scores = np.concatenate(parts)[: len(images)]
     wrong = np.flatnonzero(~np.isfinite(scores).all(1))

@@ -18,8 +18,9 @@ def add_source(parser: argparse.ArgumentParser, count: int | None = 8) -> None:
     parser.add_argument("--model", help="instead of RUN: a name of `python -m zoo list`")
     parser.add_argument(
         "--weights",
-        help="of the model: .safetensors, .pth, or a file of zoo.save (default: the published ones, downloaded)",
+        help="of the model: .safetensors, .pth, or a file of zoo.save (default: the published ones)",
     )
+    add_which(parser)
     if count is not None:
         parser.add_argument(
             "--image",
@@ -36,6 +37,11 @@ def add_source(parser: argparse.ArgumentParser, count: int | None = 8) -> None:
         "--batch-size", type=int, default=32, metavar="N", help="images held at once (default: %(default)s)"
     )
     parser.add_argument("--out", type=Path, metavar="FILE.png", help="the figure (default: in RUN/analysis/)")
+
+
+def add_which(parser: argparse.ArgumentParser) -> None:
+    """Add the choice between raw weights and their moving average."""
+    parser.add_argument("--which", choices=("raw", "ema"), help="of the weights in a file that has both")
 
 
 def integers(text: str) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -40,7 +39,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     return parser
 
 
-def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[Path]:
+def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[str]:
     """Write the figure and the raw maps.
 
     Args:
@@ -48,7 +47,7 @@ def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[Path]:
       options: of the command line.
 
     Returns:
-      The paths written.
+      The most probable classes of each picture of `--image`, and the paths written.
 
     Raises:
       ValueError: an option that does not fit the model.
@@ -84,7 +83,9 @@ def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[Path]:
                 raise
             print(f"left out {name}: {error}", file=sys.stderr)
     arrays = {"images": source.images, "targets": targets, "probabilities": shares} | maps
-    return outputs.write(path, _figure(source, shares, targets, maps, options.layer, options.scale == "image"), arrays)
+    figure = _figure(source, shares, targets, maps, options.layer, options.scale == "image")
+    best = [f"{name}: {source.best(row)}" for name, row in zip(source.names, shares, strict=True)]
+    return [*(best if options.image else ()), *map(str, outputs.write(path, figure, arrays))]
 
 
 def _figure(

@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis import attacks, checks, draw
 from analysis.attacks.threat import NORMS
+from analysis.commands import arguments
 from analysis.commands.joined import Joined
 from analysis.commands.source import Source
 from analysis.execution import as_argument
@@ -28,6 +29,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("run", nargs="?", type=Path, help="a run directory of `python -m train`")
     parser.add_argument("--model", help="instead of RUN: a name of `python -m zoo list`, with --data")
     parser.add_argument("--weights", help="of the model: .safetensors, .pth, or a file of zoo.save")
+    arguments.add_which(parser)
     parser.add_argument("--data", metavar="folder:PATH", help="images with classes, instead of the run's test images")
     parser.add_argument("--norm", choices=NORMS, default="linf", help="of the threat (default: %(default)s)")
     parser.add_argument(
@@ -112,10 +114,10 @@ def labelled(joined: Joined, options: argparse.Namespace) -> Source:
     """
     if options.model is not None and options.data is None:
         raise ValueError("--model comes without images: give --data folder:PATH, with one sub-folder for each class")
-    options.image = None
-    source = joined.source(options) if options.data is None else _classifier(joined, options)
+    opened = joined.opened(options)
     if options.data is None:
-        return source
+        return opened.tested()
+    source = opened.source
     data = joined.lab(Path()).load(options.data, source.image_shape[0])
     shape = data.test.images.shape[1:]
     if shape != source.image_shape:
@@ -126,11 +128,3 @@ def labelled(joined: Joined, options: argparse.Namespace) -> Source:
         raise ValueError(f"{options.data} has {count} classes: {source.title} has {classes}")
     names = [f"no. {number}" for number in range(len(data.test.images))]
     return dataclasses.replace(source, images=data.test.images, labels=data.test.labels, names=names)
-
-
-def _classifier(joined: Joined, options: argparse.Namespace) -> Source:
-    if (options.run is None) == (options.model is None):
-        raise ValueError("give either RUN, a run directory of `python -m train`, or --model NAME")
-    if options.model is None:
-        return joined.of_run(options.run)[0]
-    return joined.of_weights(options.model, options.weights)[0]

@@ -1,7 +1,7 @@
 """The source of a command: a model, and images for it."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -25,6 +25,7 @@ class Source:
       names: of the images, one each.
       labels: (N,) their classes; None: unknown.
       classes: the name of each class; None: unknown.
+      synonyms: numbers of the classes that share a further name, by that name in lower case.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Source:
     names: Sequence[str]
     labels: np.ndarray | None = None
     classes: Sequence[str] | None = None
+    synonyms: Mapping[str, Sequence[int]] = dataclasses.field(default_factory=dict)
 
     def chosen(self, indices: Sequence[int] | None, count: int) -> "Source":
         """The same with fewer images.
@@ -62,6 +64,7 @@ class Source:
     def probabilities(self, batch_size: int = 32) -> np.ndarray:
         """(N, K) softmax of the images' logits."""
         images, function = checks.as_images(self.images), self.network.logits_fn
+        checks.several(checks.classes_of(execution.as_argument(function), images))
         logits = execution.in_batches(lambda images: execution.call(function, images), batch_size, images)
         return np.asarray(jax.nn.softmax(logits.astype("float32")))
 
@@ -69,16 +72,36 @@ class Source:
         """The name of a class, or its number."""
         return self.classes[number] if self.classes else f"class {number}"
 
+    def best(self, shares: np.ndarray, count: int = 5) -> str:
+        """The most probable classes of an image by name, with their probabilities in percent.
+
+        Args:
+          shares: (K,) probabilities.
+          count: of classes, or fewer where the model has fewer.
+        """
+        order = np.argsort(-shares, kind="stable")[:count].tolist()
+        return ", ".join(f"{self.class_name(number)} {100 * shares[number]:.1f} %" for number in order)
+
     def class_number(self, text: str, count: int) -> int:
-        """The number of a class, from its name or number.
+        """The number of a class, from its name, a synonym in any case, or its number.
 
         Raises:
-          ValueError: a class that the model does not have, with the nearest names.
+          ValueError: a class that the model does not have, with the nearest names; or a synonym of several.
         """
         names = list(self.classes or ())
         if text in names:
             return names.index(text)
         if text.isdecimal() and int(text) < count:
             return int(text)
+        folded = text.casefold()
+        same = [number for number, name in enumerate(names) if name.casefold() == folded] or self.synonyms.get(folded)
+        if same and len(same) == 1:
+            return same[0]
+        if same:
+            choices = " or ".join(f"{number} for {names[number]}" for number in same)
+            raise ValueError(f"target={text!r} is a name of several classes: expected {choices}")
         expected = f"one of {', '.join(names)}" if 0 < len(names) <= 12 else f"a number from 0 to {count - 1}"
-        raise ValueError(f"target={text!r} is no class{did_you_mean(text, names)}: expected {expected}")
+        expected += " or a name" if len(names) > 12 else ""
+        further = self.synonyms.keys() - {name.casefold() for name in names}
+        hint = did_you_mean(text, [*names, *sorted(further)])
+        raise ValueError(f"target={text!r} is no class{hint}: expected {expected}")

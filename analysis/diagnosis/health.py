@@ -166,6 +166,7 @@ def health(
     """
     network = Network(model, variables, preprocess)
     logits_fn, images, labels = checks.inputs(network.logits_fn, images, labels)
+    checks.several(checks.classes_of(logits_fn, images))
     integer("count", count)
     if count > len(images):
         raise ValueError(f"count={count} is more than the {len(images)} images there are")

@@ -11,12 +11,14 @@ def rgb(images: ArrayLike) -> np.ndarray:
     """Images of one or three channels as (N, H, W, 3) in [0, 1].
 
     Raises:
-      ValueError: another shape.
+      ValueError: another shape, or bytes.
     """
-    images = np.asarray(images, np.float64)
+    images = np.asarray(images)
+    if images.dtype.kind in "ui":
+        raise ValueError(f"images of type {images.dtype}: expected floats in [0, 1]; divide bytes by 255")
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise ValueError(f"images of shape {images.shape}: expected (N, H, W, C) with 1 or 3 channels")
-    return np.broadcast_to(np.clip(images, 0, 1), (*images.shape[:3], 3))
+    return np.broadcast_to(np.clip(images.astype(np.float64), 0, 1), (*images.shape[:3], 3))
 
 
 def limit(maps: ArrayLike, percentile: float = 99.5) -> float:

@@ -118,7 +118,7 @@ def sheet(
       >>> len(figure.axes), [text.get_text() for text in figure.texts]
       (3, ['cat', 'dog', 'saliency'])
     """
-    images, keys = np.asarray(images, np.float64), keys or {}
+    images, keys = np.asarray(images), keys or {}
     if images.ndim != 5 or images.shape[:2] != (len(rows), len(columns)):
         raise ValueError(
             f"images of shape {images.shape} for {len(rows)} rows and {len(columns)} columns: "

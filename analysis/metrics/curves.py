@@ -203,6 +203,8 @@ def _curve(logits_fn, images, labels, maps, steps, baseline, score, batch_size, 
     integer("steps", steps)
     check_score(score)
     logits_fn, images, labels = checks.inputs(logits_fn, images, labels)
+    if score == "probability":
+        checks.several(checks.classes_of(logits_fn, images))
     maps = as_maps(maps, images.shape[:3])
     baselines = as_baseline(baseline, images)
     pixels = images.shape[1] * images.shape[2]

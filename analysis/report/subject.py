@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from analysis import checks
+from analysis.execution import as_argument
 from analysis.network import Network
 
 Figures = Mapping[str, float]
@@ -33,7 +35,7 @@ class Subject:
       command: the line that wrote the page.
 
     Raises:
-      ValueError: images, labels and classes that do not fit each other.
+      ValueError: images, labels and classes that do not fit each other, or a function of a single logit.
     """
 
     title: str
@@ -62,6 +64,7 @@ class Subject:
                 f"labels from {np.min(self.labels)} to {np.max(self.labels)} for {len(self.classes)} classes: "
                 f"expected 0 to {len(self.classes) - 1}"
             )
+        checks.several(checks.classes_of(as_argument(self.logits_fn), self.images))
 
     def name(self, index: int) -> str:
         """The name of a test image."""

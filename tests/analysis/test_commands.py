@@ -1,7 +1,10 @@
 """`attribute`, `maximize`, `invert` and `top-images` on a tiny run, on files of weights, and on nonsense."""
 
+import argparse
 import dataclasses
 import json
+import os
+import shutil
 from pathlib import Path
 
 import jax
@@ -13,13 +16,17 @@ import analysis
 import train
 import zoo
 from analysis import attacks, taps
-from analysis.__main__ import main
+from analysis.__main__ import main, of_weights
 from analysis.attacks.evaluation import procedure
 from analysis.commands import figures, pictures
+from analysis.commands.joined import Joined, Opened
 from analysis.commands.source import Source
 from analysis.commands.top_images import explain, label, notes
 from analysis.features.top_images import TopImages
 from analysis.network import Network
+from tests.support.helpers import random_variables
+from train.datasets import decoding
+from train.datasets import pictures as training_pictures
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*auxiliary")
 
@@ -187,8 +194,8 @@ REFUSED = {
     "no file": ("attribute RUN --image ROOT/none.png", "no file"),
     "a folder": ("attribute RUN --image ROOT", "is a folder: name the pictures in it"),
     "no picture": ("attribute RUN --image ROOT/text.png", "text.png cannot be read as a picture"),
-    "nan": ("attribute RUN --image ROOT/nan.npy", "nan.npy: images hold NaN"),
-    "outside": ("attribute RUN --image ROOT/bright.npy", "bright.npy: images span [1.5, 1.5]: expected [0, 1]"),
+    "nan": ("attribute RUN --image ROOT/nan.npy", "nan.npy cannot be read as a picture: holds NaN"),
+    "outside": ("attribute RUN --image ROOT/bright.npy", "spans [1.5, 1.5]: expected floats in [0, 1]"),
     "no run": ("attribute ROOT/none", "no run at"),
     "neither": ("attribute", "give either RUN"),
     "both": ("maximize RUN --model gap_net", "give either RUN"),
@@ -257,12 +264,66 @@ def test_arrays_and_pictures_of_no_known_scale_are_refused(tmp_path):
     np.save(tmp_path / "waves.npy", np.zeros((4, 4), complex))
     np.save(tmp_path / "words.npy", np.array([["a"]]))
     for name, message in (
-        ("deep.tiff", "deep.tiff: images span"),
-        ("waves.npy", "holds complex128: expected bytes"),
-        ("words.npy", "words.npy holds <U1"),
+        ("deep.tiff", "deep.tiff cannot be read as a picture: mode I with values from 70000"),
+        ("waves.npy", "waves.npy cannot be read as a picture: holds complex128: expected bytes"),
+        ("words.npy", "words.npy cannot be read as a picture: holds <U1"),
     ):
         with pytest.raises(ValueError, match=message):
             pictures.read([tmp_path / name], (4, 4, 1), lambda images: images)
+
+
+def test_pictures_are_shown_to_a_run_as_its_data_set_shows_them(tmp_path, capsys):
+    """Gray by luminance, frames left out, and pipes refused: one reader serves data sets and commands."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 24, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.gif", save_all=True, append_images=[Image.new("RGB", (24, 40))])
+    read = [
+        pictures.read([tmp_path / "a.gif"], (8, 8, channels), lambda images: decoding.resize(images[0], 8)[np.newaxis])
+        for channels in (1, 3)
+    ]
+    assert capsys.readouterr().err == f"{tmp_path / 'a.gif'} holds several pictures: the first is used\n" * 2
+    for image, channels in zip(read, (1, 3), strict=True):
+        expected = training_pictures.read([tmp_path / "a.gif"], 8, channels=channels).images
+        np.testing.assert_allclose(image, expected, atol=1.01 / 255)
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(ValueError, match="x.png cannot be read as a picture: not a regular file"):
+        pictures.read([tmp_path / "x.png"], (8, 8, 1), lambda images: images)
+    with pytest.raises(ValueError, match=r"a.gif has shape \(40, 24, 3\): expected 2 channel"):
+        pictures.read([tmp_path / "a.gif"], (8, 8, 2), lambda images: images)
+
+
+def test_a_run_whose_data_set_has_moved_takes_pictures(folder, capsys, tmp_path):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    file = tmp_path / "run" / "config.json"
+    file.write_text(file.read_text().replace('"dataset": "digits"', '"dataset": "folder:/moved"'))
+    command = ("attribute", str(tmp_path / "run"), "--method", "saliency", "--out", str(tmp_path / "a.png"))
+    assert main([*command]) == 2
+    assert capsys.readouterr().err == (
+        "error: folder:/moved: no such folder; --image FILE takes pictures of your own\n"
+    )
+    _, arrays = answer(capsys, *command, "--image", folder / "picture.png")
+    expected = training_pictures.read([folder / "picture.png"], 16, channels=1).images
+    np.testing.assert_allclose(arrays["images"], expected, atol=1.01 / 255)
+
+
+def test_a_command_that_needs_no_images_goes_on_without_the_data_set(capsys):
+    def moved():
+        raise ValueError("folder:/moved: no such folder")
+
+    source = Source("", Network(None, {}), (8, 8, 1), Path(), np.zeros((0, 8, 8, 1)), ())
+    joined = Joined(of_run=lambda path: Opened(source, None, moved), of_weights=None, subject=None, lab=None)
+    options = argparse.Namespace(run=Path("run"), model=None, weights=None, which=None)
+    assert joined.source(options) is source
+    assert capsys.readouterr().err == "goes on without the data set: folder:/moved: no such folder\n"
+
+
+def test_the_head_follows_from_the_file_and_one_logit_is_read_as_two_classes(tmp_path, capsys):
+    for classes in (7, 1):
+        model = zoo.create("lenet5", num_classes=classes)
+        variables = random_variables(model, (32, 32, 1))
+        zoo.save(tmp_path / f"{classes}.safetensors", model, variables)
+        source = of_weights("lenet5", str(tmp_path / f"{classes}.safetensors")).source
+        assert source.network.model.num_classes == max(2, classes)
+    assert "the one logit is read as two classes" in capsys.readouterr().err
 
 
 def test_robustness_of_a_run_goes_on_where_it_stopped(folder, capsys, monkeypatch):

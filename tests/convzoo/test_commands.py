@@ -1,8 +1,13 @@
 """Answers of commands in one line; that they find their packages is in `test_packages`."""
 
+import io
+import sys
+
 import pytest
 
+from convzoo import commands
 from convzoo.commands import Parser, answer, main
+from zoo.__main__ import main as zoo_main
 
 
 @pytest.mark.parametrize(
@@ -50,3 +55,16 @@ def test_a_wrong_line_is_one_line_and_nothing_is_abbreviated(line, capsys):
     assert error.count("\n") == 1
     assert error.startswith("error: ")
     assert "`python -m train --help` lists all options" in error
+
+
+@pytest.mark.parametrize("encoding", ["cp437", "ascii", "latin-1", "utf-8"])
+def test_output_degrades_where_its_encoding_lacks_a_character(encoding, monkeypatch):
+    """A card in a terminal of DOS, and the name of a file whose bytes are no text."""
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+    assert zoo_main(["card", "lenet5"]) == 0
+    commands.say("caf\udce9.png – 3×3")
+    card, said = ([stream.flush(), stream.buffer.getvalue().decode(encoding)][1] for stream in streams)
+    assert ("32×32×1" if encoding in ("latin-1", "utf-8") else "32x32x1") in card
+    assert said.replace("–", "-").replace("×", "x").strip() == "caf?.png - 3x3"

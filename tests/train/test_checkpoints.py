@@ -56,15 +56,64 @@ def test_a_flipped_bit_is_noticed_and_the_step_before_is_taken(tmp_path, same, s
         assert same(checkpoints.restore(tmp_path, make(0)), make(10))
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"files": {}}', None])
-def test_a_manifest_that_is_missing_or_broken_counts_as_damage(tmp_path, text):
-    manifest = checkpoints.save(tmp_path, make(10)) / "manifest.json"
-    manifest.unlink() if text is None else manifest.write_text(text)
+MANIFESTS = {
+    **{"empty": b"", "list": b"[]", "number": b"3", "null": b"null", "no arrays": b'{"files": {"a": "b"}}'},
+    **{"no files": b'{"arrays": {"a": "b"}}', "lists": b'{"arrays": ["a"], "files": ["b"]}', "latin": b"\xff\xfe"},
+    **{"numbers": b'{"arrays": {"a": 1}, "files": {"a": 1}}', "deep": b"[" * 100_000, "missing": None},
+}
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """A sound checkpoint and a later one."""
+    root = tmp_path_factory.mktemp("two")
+    for step in (10, 20):
+        checkpoints.save(root, make(step))
+    return root
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_a_manifest_of_any_other_form_counts_as_damage(two, same, name):
+    manifest = two / "20" / "manifest.json"
+    before = manifest.read_bytes()
+    try:
+        manifest.unlink() if MANIFESTS[name] is None else manifest.write_bytes(MANIFESTS[name])
+        with pytest.warns(RuntimeWarning, match="20 is damaged .*: falling back to the one before"):
+            assert same(checkpoints.restore(two, make(0)), make(10))
+    finally:
+        manifest.write_bytes(before)
+
+
+def test_without_a_sound_checkpoint_a_damaged_one_is_refused(tmp_path):
+    (checkpoints.save(tmp_path, make(10)) / "manifest.json").write_text("[]")
     with (
         pytest.warns(RuntimeWarning, match="damaged"),
         pytest.raises(ValueError, match="no checkpoint in .* is intact"),
     ):
         checkpoints.restore(tmp_path, make(0))
+
+
+def test_files_of_a_file_manager_are_no_damage(tmp_path, same):
+    checkpoints.save(tmp_path, make(10))
+    for name in (
+        ".DS_Store",
+        "10/.DS_Store",
+        "10/state/.DS_Store",
+        "10/state/._manifest.ocdbt",
+        "notes.txt",
+        "12",
+        "1²",
+    ):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "3 (copy)").mkdir()
+    assert checkpoints.steps(tmp_path) == [10]
+    assert same(checkpoints.restore(tmp_path, make(0)), make(10))
+    checkpoints.save(tmp_path, make(20))
+    assert checkpoints.steps(tmp_path) == [10, 20]
+    assert (tmp_path / ".DS_Store").exists()
+    (tmp_path / "20" / "state" / "added").write_bytes(b"x")
+    with pytest.warns(RuntimeWarning, match="20 is damaged .state/added is not what was written"):
+        assert same(checkpoints.restore(tmp_path, make(0)), make(10))
 
 
 def test_what_a_killed_save_left_is_not_seen_and_is_removed(tmp_path, same):

@@ -37,7 +37,7 @@ def earlier(tmp_path_factory, small):
 
 
 def config_of(small, out, **more):
-    shared = {"model": "coordinate_regressor", "fields": {"widths": (4, 4)}, "batch_size": 512}
+    shared = {"model": "coordinate_regressor", "fields": {"widths": (4, 4), "coordinates": False}, "batch_size": 512}
     return small(out, **shared | more)
 
 

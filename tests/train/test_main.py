@@ -50,7 +50,7 @@ SMALL = ["mlp", "--size", "8", "--batch-size", "128", "--set", "widths=(16,)"]
         (["selftest", "mlp", "--epochs", "0"], "epochs=0"),
         (["selftest", "lenet5", "--size", "8"], "cannot take images of 8×8"),
         (["selftest"], "model is missing"),
-        (["range", "unet", "--size", "16"], "expects (10,)"),
+        (["range", "unet", "--size", "16"], "expected task='segmentation'"),
         (["range", "mlp", "--steps", "many"], "--steps"),
     ],
 )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from train.plan import prepare
+from train.plan import check_purpose, prepare
 
 
 @pytest.mark.parametrize("task", ["classification", "embedding"])
@@ -19,3 +19,40 @@ def test_shares_of_an_epochs_batches_count_every_image_alike(task, small):
         # The mean over a window of means over batches, each with its share, is the mean over the window's images.
         parts = [float(windows.share(step, weights[step])) / weights[step].sum() / len(steps) for step in steps]
         assert parts == pytest.approx([1 / counted] * len(steps))
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "message"),
+    [
+        ("unet", "classification", "unet gives a class for each pixel, expected task='segmentation'"),
+        ("fcn_resnet50", "classification", "gives a class for each pixel, expected task='segmentation'"),
+        ("coordinate_regressor", "classification", "gives a row and a column, expected task='position'"),
+        ("embedding_resnet18", "position", "gives a point on the unit sphere, expected task='embedding'"),
+        ("resnet20", "segmentation", "gives one answer an image, not one a pixel: expected a model such as unet"),
+    ],
+)
+def test_a_model_that_cannot_do_the_task_is_refused_before_any_data_are_read(model, task, message, small, monkeypatch):
+    monkeypatch.setattr("train.config.Config.load_dataset", lambda config: pytest.fail("the data set is read"))
+    with pytest.raises(ValueError, match=message):
+        prepare(small("run", model=model, fields={}, task=task, augment=()).resolve())
+
+
+def test_outputs_of_another_shape_are_refused(small, monkeypatch):
+    """Whatever the model is for: its fields may have made it another."""
+    monkeypatch.setattr("train.plan.PURPOSES", {})
+    message = r"unet gives outputs of shape \(16, 16, 10\) for an image of 16×16 pixels: .* expects \(10,\)"
+    with pytest.raises(ValueError, match=message):
+        prepare(small("run", model="unet", fields={}, size=16).resolve())
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "task"),
+    [
+        ("resnet20", {}, "embedding"),
+        ("mlp", {}, "position"),
+        ("coordinate_regressor", {"coordinates": False}, "classification"),
+        ("vgg11", {"convolutional": True}, "segmentation"),
+    ],
+)
+def test_other_models_may_learn_any_task(model, fields, task, small):
+    check_purpose(small("run", model=model, fields=fields, task=task, augment=()))

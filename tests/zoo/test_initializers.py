@@ -9,6 +9,7 @@ import zoo
 from zoo import initializers
 from zoo.catalog import CATALOG
 from zoo.layers import GroupNorm
+from zoo.variables import variable_structs
 
 FAMILIES = {entry.build: name for name, entry in reversed(CATALOG.items())}
 
@@ -74,3 +75,9 @@ def test_variables_belong_to_the_caller():
     first, second = (zoo.init(model, key, (32, 32, 1)) for _ in range(2))
     jax.jit(lambda leaves: jax.tree.map(lambda leaf: leaf + 1, leaves), donate_argnums=0)(first)
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(second))
+
+
+def test_shapes_alone_need_no_numbers():
+    model, key = zoo.create("lenet5"), jax.random.key(0)
+    shapes = jax.eval_shape(lambda: zoo.init(model, key, (32, 32, 1)))
+    assert jax.tree.map(jnp.shape, shapes) == jax.tree.map(jnp.shape, variable_structs(model, (32, 32, 1)))

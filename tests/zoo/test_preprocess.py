@@ -58,3 +58,18 @@ def test_without_a_size_only_the_shorter_side_is_fixed():
 def test_refuses_a_crop_larger_than_the_image():
     with pytest.raises(ValueError, match="shorter_side=10 leaves no 12 pixels"):
         zoo.Preprocess(size=12, shorter_side=10)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, bool])
+def test_refuses_bytes(dtype):
+    """A standard deviation of a quarter is 0 among bytes: the quotient was infinite."""
+    with pytest.raises(ValueError, match=f"images of type {np.dtype(dtype)}: .*divide bytes by 255"):
+        zoo.Preprocess((0.5,), (0.25,))(np.ones((1, 2, 2, 3), dtype))
+
+
+def test_a_long_picture_is_not_made_longer_before_its_centre_is_cropped():
+    """Its shorter side at 256 pixels, it had a matrix of 20 GB; only the square that stays is computed."""
+    long = np.linspace(0, 1, 20_000, dtype=np.float32).reshape(1, -1, 1, 1).repeat(20, 2)
+    crop = zoo.Preprocess(size=224, shorter_side=256).resize(long)
+    assert crop.shape == (1, 224, 224, 1)
+    np.testing.assert_allclose(crop[0, [0, -1], 0, 0], 0.5 + np.array([-8.7, 8.7]) / 20_000, atol=5e-5)

@@ -10,6 +10,7 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 import zoo
+from tests.support.helpers import random_variables
 from zoo import surgery
 from zoo.architectures.alexnet import AlexNet
 from zoo.architectures.densenet import DenseNet
@@ -234,3 +235,18 @@ class TestWithOutputStride:
             surgery.with_output_stride(zoo.create("resnet18"), {}, 12)
         with pytest.raises(ValueError, match=r"VGG has no field 'output_stride': .*ResNet"):
             surgery.with_output_stride(zoo.create("vgg11"), {}, 8)
+
+
+def test_one_logit_becomes_two_classes():
+    model = zoo.create("lenet5", num_classes=1)
+    variables = random_variables(model, (32, 32, 1))
+    changed, padded = surgery.with_two_classes(model, variables)
+    images = np.random.default_rng(0).random((2, 32, 32, 1), np.float32)
+    z = model.apply(variables, images)
+    assert np.ptp(z) > 0
+    np.testing.assert_allclose(changed.apply(padded, images), np.pad(z, ((0, 0), (1, 0))), rtol=1e-5)
+
+
+def test_only_one_logit_becomes_two_classes():
+    with pytest.raises(ValueError, match="num_classes=10: expected a model of one logit"):
+        surgery.with_two_classes(zoo.create("lenet5"), {})

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from convzoo.files import is_hidden
+from convzoo.pictures import below
 from train.datasets import manifest, pictures
 from train.datasets.dataset import Dataset, Split
 from train.datasets.prepare import stratified
@@ -33,8 +35,9 @@ def load(
 
     If the folder holds `train/` beside `test/`, `val/`, `valid/` or `validation/`, these hold the classes and are
     the splits; with several to test on, `test/` is used. Else a fifth of each class is for testing. Hidden folders
-    and files, whose names start with a dot, are ignored. If the folder holds `manifest.csv`, its columns `file`,
-    `class` and perhaps `split` say all that instead of the folders.
+    and files, whose names start with a dot, are ignored, as are `__MACOSX` and others of `convzoo.files.LITTER`.
+    If the folder holds `manifest.csv`, its columns `file`, `class` and perhaps `split` say all that instead of the
+    folders.
 
     Args:
       path: of the folder.
@@ -89,6 +92,8 @@ def load(
     remark += dataset.note
     if isinstance(read.images, Stream):
         remark += "; images are decoded from their files batch by batch"
+    if read.remark:
+        remark += f"; {read.remark}"
     if read.reasons:
         remark += f"; {len(read.reasons)} of {len(files)} files skipped: {pictures.listed(read.reasons)}"
     return Dataset(name, dataset.train, dataset.test, classes, remark, dataset.validation)
@@ -120,7 +125,7 @@ def _content(root: Path, name: str) -> tuple[dict[str, Classes], str]:
 
 
 def _folders(root: Path) -> list[Path]:
-    return [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    return [path for path in sorted(root.iterdir()) if path.is_dir() and not is_hidden(path.name)]
 
 
 def _tests(root: Path, name: str) -> list[str]:
@@ -128,7 +133,7 @@ def _tests(root: Path, name: str) -> list[str]:
     folders = _folders(root)
     if not {folder.name for folder in folders} & {TRAIN, *TEST}:
         return []  # a walk through all of them is saved
-    names = [folder.name for folder in folders if pictures.below(folder)]
+    names = [folder.name for folder in folders if below(folder)]
     tests = [test for test in TEST if test in names]
     others = [other for other in names if other not in (TRAIN, *TEST)]
     if TRAIN in names and tests and others:
@@ -143,7 +148,7 @@ def _tests(root: Path, name: str) -> list[str]:
 
 def _classes(root: Path, name: str) -> Classes:
     """The pictures of each class."""
-    files = {folder.name: pictures.below(folder) for folder in _folders(root)}
+    files = {folder.name: below(folder) for folder in _folders(root)}
     files = {label: some for label, some in files.items() if some}
     if len(files) < 2:
         raise ValueError(

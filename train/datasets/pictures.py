@@ -1,7 +1,6 @@
 """Files of pictures as images: decoded in parallel, kept on disk by their files' content, unreadable ones listed."""
 
 import contextlib
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import PIL
-from PIL import Image
 
 from convzoo import files as disk
+from convzoo.pictures import UnreadableError, as_floats, content
 from train.datasets import decoding
 from train.datasets.stream import Stream, threads
 
@@ -22,8 +21,10 @@ WORTH_KEEPING = 4 << 20
 """Bytes of files from which decoded images are kept on disk: fewer are decoded in a moment."""
 TOGETHER = 16
 """Files of one call of a thread."""
-RULES = 1
-"""Number of the rules of `decoding`; images that were decoded by others are not used."""
+RULES = 2
+"""Number of the rules of `decoding` and of the cache; images that were decoded by others are not used."""
+SEVERAL = "several"
+"""Entry of the cache with the digests of files that hold further pictures."""
 
 
 class Pictures(NamedTuple):
@@ -33,23 +34,38 @@ class Pictures(NamedTuple):
       images: (M, size, size, C) float32 of the readable files, or a `Stream` of them; C is 1 where all are gray, or 3.
       readable: (N,) bool of all files.
       reasons: by unreadable file, the decoder's.
+      several: readable files that hold further pictures, such as frames, which are left out.
     """
 
     images: np.ndarray | Stream
     readable: np.ndarray
     reasons: Mapping[Path, str]
+    several: Sequence[Path] = ()
+
+    @property
+    def remark(self) -> str:
+        """On files with further pictures; empty where there are none."""
+        if not self.several:
+            return ""
+        return (
+            f"{len(self.several)} file(s) hold several pictures, such as {self.several[0]}: the first of each is used"
+        )
 
 
-def below(folder: Path) -> list[Path]:
-    """Files whose names end as pictures' do, at any depth, sorted; hidden files and folders are left out."""
-    suffixes = Image.registered_extensions()
-    files: list[str] = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        pictures = [name for name in names if os.path.splitext(name)[1].lower() in suffixes and name[0] != "."]
-        files += [os.path.join(parent, name) for name in pictures]
-    # As paths are sorted, but several times faster.
-    return [Path(file) for file in sorted(files, key=lambda file: os.path.normcase(file).split(os.sep))]
+class _Decoded(NamedTuple):
+    """Result of reading a file.
+
+    Attributes:
+      image: its array, or only its number of channels for a stream; None: it is not readable.
+      text: the digest of its bytes, or the reason.
+      bytes: that were decoded; 0 where the cache had the image.
+      several: whether it holds further pictures.
+    """
+
+    image: Any
+    text: str
+    bytes: int = 0
+    several: bool = False
 
 
 def read(
@@ -80,38 +96,47 @@ def read(
       ValueError: no file is readable.
     """
     cache = _cache(root, size, keep_proportions) if root and not stream else None
-    kept = _load(cache) if cache else {}
-
-    def one(file: Path) -> tuple[Any, str, int]:
-        """Array, and channels in its place for a stream; reason or digest; bytes that were decoded."""
-        try:
-            content = file.read_bytes()
-            digest = disk.sha256(content) if cache else ""
-            if (array := kept.get(digest)) is not None:
-                return array, digest, 0
-            array = decoding.decode(content, size, keep_proportions)
-            return array.shape[2] if stream else array, digest, len(content)
-        except (OSError, decoding.UnreadableError) as error:
-            return None, (error.strerror if isinstance(error, OSError) else None) or str(error), 0
-
-    with ThreadPoolExecutor(threads()) as pool:
-        parts = [files[start : start + TOGETHER] for start in range(0, len(files), TOGETHER)]
-        results = [result for part in pool.map(lambda part: [one(file) for file in part], parts) for result in part]
-    readable = np.array([array is not None for array, *_ in results], bool)
-    reasons = {file: text for file, (array, text, _) in zip(files, results, strict=True) if array is None}
+    results = _decoded(files, size, keep_proportions, cache, stream)
+    readable = np.array([result.image is not None for result in results], bool)
+    reasons = {file: result.text for file, result in zip(files, results, strict=True) if result.image is None}
     if not readable.any():
         raise ValueError(f"no file can be read as a picture: {listed(reasons)}")
-    arrays = [array for array, *_ in results if array is not None]
+    several = [file for file, result in zip(files, results, strict=True) if result.several]
+    results = [result for result in results if result.image is not None]
+    arrays = [result.image for result in results]
     if stream:
         whole = [file for file in files if file not in reasons]
-        return Pictures(Stream(whole, (size, size, channels or max(arrays)), keep_proportions), readable, reasons)
-    if cache and sum(count for *_, count in results) >= WORTH_KEEPING:
-        _keep(cache, {digest: array for array, digest, _ in results if array is not None})
+        shape = (size, size, channels or max(arrays))
+        return Pictures(Stream(whole, shape, keep_proportions), readable, reasons, several)
+    if cache and sum(result.bytes for result in results) >= WORTH_KEEPING:
+        _keep(cache, results)
     channels = channels or max(array.shape[2] for array in arrays)
     images = np.empty((len(arrays), size, size, channels), np.float32)
     for image, array in zip(images, arrays, strict=True):
-        image[...] = decoding.as_floats(array, channels)
-    return Pictures(images, readable, reasons)
+        image[...] = as_floats(array, channels)
+    return Pictures(images, readable, reasons, several)
+
+
+def _decoded(
+    files: Sequence[Path], size: int, keep_proportions: bool, cache: Path | None, stream: bool
+) -> list[_Decoded]:
+    """The result of reading each file; what the cache has is not decoded again."""
+    kept, animated = _load(cache) if cache else ({}, set())
+
+    def one(file: Path) -> _Decoded:
+        try:
+            data = content(file)
+            digest = disk.sha256(data) if cache else ""
+            if (array := kept.get(digest)) is not None:
+                return _Decoded(array, digest, 0, digest in animated)
+            array, several = decoding.decode(data, size, keep_proportions)
+            return _Decoded(array.shape[2] if stream else array, digest, len(data), several)
+        except UnreadableError as error:
+            return _Decoded(None, str(error))
+
+    with ThreadPoolExecutor(threads()) as pool:
+        parts = [files[start : start + TOGETHER] for start in range(0, len(files), TOGETHER)]
+        return [result for part in pool.map(lambda part: [one(file) for file in part], parts) for result in part]
 
 
 def listed(reasons: Mapping[Path, str]) -> str:
@@ -131,24 +156,28 @@ def _cache(root: Path, size: int, keep_proportions: bool) -> Path:
     return disk.cache_directory() / "pictures" / f"{disk.sha256(repr(key))}.npz"
 
 
-def _load(file: Path) -> dict[str, np.ndarray]:
-    """Decoded images by digest; {} where there is no file, or a damaged one, which its check sums tell."""
+def _load(file: Path) -> tuple[dict[str, np.ndarray], set[str]]:
+    """Decoded images by digest, and the digests of files with further pictures.
+
+    Both are empty where there is no file, or a damaged one, which its check sums tell.
+    """
     try:
         with np.load(file, allow_pickle=False) as content:
-            kinds = [name for name in content.files if not name.startswith("digests ")]
+            kinds = [name for name in content.files if name != SEVERAL and not name.startswith("digests ")]
             rows = [zip(content[f"digests {kind}"].tolist(), content[kind], strict=True) for kind in kinds]
-            return {digest: image for pairs in rows for digest, image in pairs}
+            return {digest: image for pairs in rows for digest, image in pairs}, {*content[SEVERAL].tolist()}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return {}
+        return {}, set()
 
 
-def _keep(file: Path, images: Mapping[str, np.ndarray]) -> None:
+def _keep(file: Path, results: Sequence[_Decoded]) -> None:
     """Write images by digest, those of one type and number of channels as one array."""
     groups: dict[str, dict[str, np.ndarray]] = {}
-    for digest, image in images.items():
-        groups.setdefault(f"{image.dtype}x{image.shape[2]}", {})[digest] = image
+    for result in results:
+        groups.setdefault(f"{result.image.dtype}x{result.image.shape[2]}", {})[result.text] = result.image
     content: dict[str, Any] = {kind: np.stack([*group.values()]) for kind, group in groups.items()}
     content |= {f"digests {kind}": np.array([*group]) for kind, group in groups.items()}
+    content[SEVERAL] = np.array([result.text for result in results if result.several], str)
     with contextlib.suppress(OSError):  # A full or read-only disk costs time, not the run.
         file.parent.mkdir(parents=True, exist_ok=True)
         with disk.replacing(file) as unfinished, unfinished.open("wb") as stream:

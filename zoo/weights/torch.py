@@ -1,7 +1,8 @@
 """PyTorch state dictionaries to variables and back: every array has a place, or the error lists those that do not."""
 
 import re
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -10,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from convzoo.checks import choice
 from zoo import catalog
 from zoo.variables import image_shape, variable_structs
-from zoo.weights.torch_names import names
-from zoo.weights.torch_names.table import Flattened, Name, Pointwise
+from zoo.weights.torch_names import dialects, names
+from zoo.weights.torch_names.table import Dialect, Flattened, Name, Pointwise
 
 LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 
@@ -53,6 +55,8 @@ def load_torch(
 ) -> dict[str, Any]:
     """Convert the state dictionary of a PyTorch implementation to a model's variables.
 
+    Where several implementations are known, the names tell them apart.
+
     Args:
       model: a catalogued name, or a module of a family whose PyTorch names are known.
       state_dict: {PyTorch key: array}, as from `{k: v.numpy() for k, v in module.state_dict().items()}`.
@@ -65,6 +69,10 @@ def load_torch(
     Raises:
       ValueError: a missing, unexpected or mis-shaped key; the message names them all, both ways.
 
+    Warns:
+      UserWarning: an implementation that computes otherwise than the model, such as with another padding;
+        `zoo.load_pretrained` gives the model that suits.
+
     Example:
       >>> import zoo
       >>> load_torch("resnet18", {})
@@ -73,8 +81,12 @@ def load_torch(
       ValueError: the state dictionary does not fit resnet18...
     """
     name, model, shape = _resolve(model, input_shape)
-    expected = {place.key: place for place in places(model, shape)}
     arrays = {key: value for key, value in state_dict.items() if not key.endswith("num_batches_tracked")}
+    dialect = match(model, arrays, shape)
+    if other := {field: value for field, value in dialect.fields.items() if getattr(model, field) != value}:
+        changes = ", ".join(f"{field}={value!r}" for field, value in other.items())
+        warnings.warn(f"weights of {dialect.source} expect {name} with {changes}", stacklevel=2)
+    expected = {place.key: place for place in places(model, shape, dialect)}
     sides = {
         "missing": [f"{key} {expected[key].torch_shape}" for key in expected.keys() - arrays.keys()],
         "unexpected": [f"{key} {np.shape(arrays[key])}" for key in arrays.keys() - expected.keys()],
@@ -95,8 +107,29 @@ def load_torch(
     return unflatten_dict(variables)
 
 
+def match(model: nn.Module, keys: Iterable[str], input_shape: tuple[int, ...]) -> Dialect:
+    """The implementation whose names of a model agree best with the keys of a state dictionary.
+
+    Args:
+      model: of a family whose PyTorch names are known.
+      keys: of the state dictionary.
+      input_shape: (H, W, C) of the images.
+
+    Returns:
+      Its names: those with the fewest keys that are missing or unexpected.
+    """
+    options, present = dialects(model), {key for key in keys if not key.endswith("num_batches_tracked")}
+    if len(options) == 1:
+        return options[0]
+    return min(options, key=lambda option: len({place.key for place in places(model, input_shape, option)} ^ present))
+
+
 def to_torch(
-    model: str | nn.Module, variables: Mapping[str, Any], input_shape: tuple[int, ...] | None = None
+    model: str | nn.Module,
+    variables: Mapping[str, Any],
+    input_shape: tuple[int, ...] | None = None,
+    *,
+    implementation: str = "default",
 ) -> dict[str, np.ndarray]:
     """Convert a model's variables to PyTorch's names and layout; `load_torch` undoes it, bit for bit.
 
@@ -107,12 +140,14 @@ def to_torch(
         number of classes and input channels may differ.
       variables: the model's variables.
       input_shape: as for `load_torch`.
+      implementation: whose names, where several are known: `"timm"` or `"efficientnet_pytorch"` of EfficientNet,
+        `"tonylins"` of MobileNetV2; by default torchvision's, or the only ones.
 
     Returns:
       {PyTorch key: array}.
 
     Raises:
-      ValueError: variables of another model.
+      ValueError: variables of another model, or an implementation that has no such model.
 
     Example:
       >>> import zoo
@@ -122,7 +157,9 @@ def to_torch(
       (10, 64)
     """
     name, model, shape = _resolve(model, input_shape)
-    expected = {(place.collection, *place.path): place for place in places(model, shape)}
+    sources = {dialect.source: dialect for dialect in dialects(model)}
+    choice("implementation", implementation, sources)
+    expected = {(place.collection, *place.path): place for place in places(model, shape, sources[implementation])}
     arrays = flatten_dict(variables)
     sides = {
         "missing": ["/".join(path) for path in expected.keys() - arrays.keys()],
@@ -146,14 +183,19 @@ def _listed(title: str, lines: list[str], most: int = 8) -> str:
     return "".join(f"\n  {title}: {line}" for line in sorted(lines)[:most] + more)
 
 
-def places(model: nn.Module, input_shape: tuple[int, ...]) -> Iterator[Place]:
+def places(model: nn.Module, input_shape: tuple[int, ...], dialect: Dialect | None = None) -> Iterator[Place]:
     """Iterate over the arrays of a model with their PyTorch keys.
+
+    Args:
+      model: of a family whose PyTorch names are known.
+      input_shape: (H, W, C) of the images.
+      dialect: the names; by default the family's first.
 
     Raises:
       ValueError: a module that the family's table does not name.
     """
     structs = variable_structs(model, image_shape(input_shape))
-    table = [(re.compile(_regex(ours)), theirs) for ours, theirs in names(model).items()]
+    table = [(re.compile(_regex(ours)), theirs) for ours, theirs in names(model, dialect).items()]
     for collection in ("params", "batch_stats"):
         for keys, leaf in jax.tree_util.tree_leaves_with_path(structs.get(collection, {})):
             path = tuple(key.key for key in keys)

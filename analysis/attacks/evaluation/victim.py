@@ -57,13 +57,13 @@ class Victim:
             return cls(
                 function,
                 Partial(_mean_over_keys, plain, jax.random.split(key, samples)),
-                checks.classes_of(Partial(_with_key, plain, key), images),
+                checks.several(checks.classes_of(Partial(_with_key, plain, key), images)),
                 "key",
                 samples,
                 batch_size,
                 key,
             )
-        classes = checks.classes_of(plain, images)
+        classes = checks.several(checks.classes_of(plain, images))
         randomness = _randomness(plain, images)
         logits_fn = plain if randomness == "none" else Partial(_mean_over_copies, plain, execution.Static(samples))
         return cls(function, logits_fn, classes, randomness, samples, batch_size, key)

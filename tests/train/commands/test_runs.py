@@ -1,6 +1,7 @@
 """The commands on finished runs: list, compare and predict, on two runs of a few coloured squares."""
 
 import csv
+import shutil
 
 import matplotlib.image
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from PIL import Image
 
 import train
+import zoo
+from tests.support.photographs import photograph, require
 from train.__main__ import main
 
 COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
@@ -92,6 +95,37 @@ def test_predict_lists_unreadable_files_and_skips_them_on_request(runs, capsys, 
     assert output.out.startswith("1 of 2 files are classified")
 
 
+def test_predict_takes_a_model_with_a_file_of_weights(runs, capsys, tmp_path):
+    run = train.load(runs / "runs" / "one")
+    zoo.save(tmp_path / "net.safetensors", run.model, run.variables, zoo.Preprocess(size=6))
+    out, name = tmp_path / "predictions.csv", run.config.model
+    command = ["predict", "--model", name, "--weights", str(tmp_path / "net.safetensors"), "--out", str(out)]
+    assert main([*command, str(runs / "data")]) == 0
+    with out.open() as file:
+        row = next(csv.DictReader(file))
+    image = np.zeros((1, 6, 6, 3), np.float32)
+    image[..., 2] = 1
+    best = int(run.model.apply(run.variables, image)[0].argmax())
+    assert row["file"] == "blue/0.png"
+    assert row["class_1"] == f"class {best}"
+
+
+@pytest.mark.slow
+def test_predict_names_photographs(capsys, tmp_path):
+    require()
+    shutil.copy(photograph("coffee.png"), tmp_path)
+    shutil.copy(photograph("camera.png"), tmp_path)
+    out = tmp_path / "predictions.csv"
+    assert (
+        main(["predict", "--model", "efficientnet_lite0", str(tmp_path), "--out", str(out), "--batch-size", "2"]) == 0
+    )
+    with out.open() as file:
+        assert {row["file"]: row["class_1"] for row in csv.DictReader(file)} == {
+            "camera.png": "tripod",
+            "coffee.png": "espresso",
+        }
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -100,6 +134,9 @@ def test_predict_lists_unreadable_files_and_skips_them_on_request(runs, capsys, 
         (["compare", "one"], "1 run(s): expected 2 to 4"),
         (["compare", "one", "two"], "no run at one"),
         (["predict", "one", "."], "no run at one"),
+        (["predict", "."], "give either RUN FOLDER"),
+        (["predict", "one", ".", "--weights", "x.pth"], "a run has its own"),
+        (["predict", "--model", "lenet5", "."], "no published weights of lenet5"),
         (["predict", "one", ".", "--batch-size", "0"], "batch_size=0"),
     ],
 )

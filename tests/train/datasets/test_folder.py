@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convzoo.pictures import below
 from train import datasets
 from train.datasets import decoding, folder
 from train.datasets import pictures as pictures_module
@@ -153,6 +154,9 @@ def test_hidden_folders_and_files_are_ignored(pictures):
     paint(pictures / ".thumbnails", (9, 9, 9))
     paint(pictures / "red" / ".cache", (9, 9, 9))
     (pictures / "blue" / "._1.png").write_bytes(b"resource fork")
+    paint(pictures / "__MACOSX" / "red", (9, 9, 9))
+    paint(pictures / "red" / "deep" / ".ipynb_checkpoints", (9, 9, 9))
+    (pictures / "blue" / "Thumbs.db").write_bytes(b"thumbnails")
     assert folder.load(str(pictures), size=4).fingerprint() == before
 
 
@@ -221,7 +225,7 @@ def test_decoded_pictures_are_kept_and_changed_files_are_decoded_again(splits, t
     assert len(decoded) == 21
     for file in pictures_module.disk.cache_directory().rglob("*.npz"):
         content = bytearray(file.read_bytes())
-        content[len(content) // 4] ^= 1
+        content[content.index(b"NUMPY") + 128] ^= 1  # a pixel
         file.write_bytes(content)
     assert folder.load(str(splits), size=4).fingerprint() == changed.fingerprint()
     assert len(decoded) == 31
@@ -231,8 +235,27 @@ def test_files_are_sorted_as_paths_are(tmp_path):
     for name in ("b/a.png", "b.c/a.png", "b/c/z.PNG", "b-c/a.jpg", ".h/a.png", "b/.a.png", "b/a.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    files = pictures_module.below(tmp_path)
+    files = below(tmp_path)
     assert [file.relative_to(tmp_path).as_posix() for file in files] == [
         *("b/a.png", "b/c/z.PNG", "b-c/a.jpg", "b.c/a.png")
     ]
     assert files == sorted(files)
+
+
+def test_further_frames_are_left_out_and_told_with_or_without_the_cache(splits, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("CONVZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setattr(pictures_module, "WORTH_KEEPING", 1)
+    frames = [Image.new("RGB", (5, 5), colour) for colour in ((250, 0, 0), (0, 250, 0))]
+    frames[0].save(splits / "train" / "red" / "a.gif", save_all=True, append_images=frames[1:])
+    notes = [folder.load(str(splits), size=4, stream=stream).note for stream in (False, False, True)]
+    for note in notes:
+        assert "1 file(s) hold several pictures, such as " in note
+        assert "a.gif: the first of each is used" in note
+    assert notes[0] == notes[1]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_pipe_among_the_pictures_is_refused_and_does_not_hang(splits, stream):
+    os.mkfifo(splits / "train" / "red" / "x.png")
+    with pytest.raises(ValueError, match=r"1 of 11 files cannot be read .*x.png \(not a regular file\)"):
+        folder.load(str(splits), size=4, stream=stream)

@@ -92,3 +92,22 @@ def test_a_set_that_must_be_downloaded_says_so_and_fails_at_once_without_a_netwo
     with pytest.raises(ConnectionError, match="tfds:mnist must be downloaded, but https://.* cannot be reached"):
         subject.load("mnist", 8, data_dir=str(tmp_path))
     assert f"tfds:mnist is not prepared yet: downloading to {tmp_path}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.array([3000, 40000], np.uint16).reshape(1, 2, 1), [0.0458, 0.6104]),
+        (np.array([0.25, 1.0]).reshape(1, 2, 1), [0.25, 1.0]),
+        (np.array([[51, 51, 51, 255], [0, 0, 0, 0]], np.uint8).reshape(1, 2, 4), [0.2, 1.0]),
+        (np.array([False, True]).reshape(1, 2, 1), [0.0, 1.0]),
+    ],
+)
+def test_images_of_a_set_are_scaled_by_their_type(array, expected):
+    image = subject._image(array, 2, keep_proportions=False)
+    np.testing.assert_allclose(image[0, :, 0], expected, atol=1e-4)
+
+
+def test_images_of_a_set_without_a_scale_are_refused():
+    with pytest.raises(ValueError, match=r"an image of the set spans \[255, 255\]"):
+        subject._image(np.full((2, 2, 3), 255.0), 2, keep_proportions=False)

@@ -76,3 +76,9 @@ def test_only_the_loss_is_smoothed():
 def test_shapes_that_would_broadcast_are_refused(logits, labels):
     with pytest.raises(ValueError, match=r"expected \(N, K\) and \(N,\)"):
         cross_entropy(jnp.zeros(logits), jnp.zeros(labels, jnp.int32))
+
+
+def test_one_logit_has_no_cross_entropy():
+    """Its softmax is 1 whatever the image: training would end at once at a loss of 0."""
+    with pytest.raises(ValueError, match=r"logits of shape \(2, 1\): expected 2 classes or more; .*with_two_classes"):
+        cross_entropy(jnp.zeros((2, 1)), jnp.zeros(2, jnp.int32))

@@ -2,6 +2,7 @@ import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax.test_util import check_grads
 
@@ -74,3 +75,15 @@ def test_a_constant_channel_is_the_bias():
     y, _, variance = normalize(jnp.full((2, 3, 1), 7.0), jnp.ones(1), jnp.full(1, 0.25), 1e-5)
     assert y.ravel().tolist() == [0.25] * 6
     assert variance.tolist() == [0.0]
+
+
+@pytest.mark.parametrize(("mean", "deviation"), [(1000.0, 0.1), (-30_000.0, 3.0), (0.0, 1.0), (5.0, 1e-3)])
+def test_the_variance_does_not_cancel_beside_a_large_mean(mean, deviation):
+    """E[x²] − E[x]² of a thousand and a tenth loses all its digits in float32."""
+    x = (mean + deviation * np.random.default_rng(0).standard_normal((16, 8, 8, 4))).astype(np.float32)
+    exact = x.astype(np.float64)
+    y, average, variance = normalize(x, jnp.ones(4), jnp.zeros(4), 1e-8)
+    np.testing.assert_allclose(average, exact.mean((0, 1, 2)), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(variance, exact.var((0, 1, 2)), rtol=2e-3)
+    expected = (exact - exact.mean((0, 1, 2))) / np.sqrt(exact.var((0, 1, 2)) + 1e-8)
+    np.testing.assert_allclose(y, expected, atol=0.015)

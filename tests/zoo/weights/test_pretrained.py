@@ -1,6 +1,6 @@
 """A model from a published file: what fits, what is adapted on request, what is left out, what is refused."""
 
-import re
+import hashlib
 import warnings
 from pathlib import Path
 
@@ -12,9 +12,7 @@ import safetensors.numpy
 from flax.traverse_util import flatten_dict
 
 import zoo
-from zoo.architectures.densenet import DenseNet
-from zoo.weights.official import OFFICIAL, official
-from zoo.weights.pretrained import OLD_NAMES
+from zoo.weights.official import OFFICIAL, by_checksum, official
 from zoo.weights.torch import places
 
 WRITTEN_BY_TORCH = Path(__file__).parents[2] / "goldens" / "torch_files"
@@ -78,6 +76,25 @@ def test_a_new_head_is_made_when_the_file_has_another(resnet20):
     )
 
 
+def test_the_size_of_the_head_follows_from_the_file(tmp_path):
+    path = write(tmp_path / "seven.safetensors", "resnet20", num_classes=7)
+    assert zoo.load_pretrained("resnet20", path, num_classes="file").model.num_classes == 7
+    with pytest.raises(ValueError, match="num_classes='fil' is unknown, did you mean file"):
+        zoo.load_pretrained("resnet20", path, num_classes="fil")
+
+
+def test_raw_and_averaged_weights_are_told_apart(tmp_path):
+    arrays = safetensors.numpy.load_file(write(tmp_path / "plain.safetensors", "resnet20"))
+    both = {f"net.{key}": array for key, array in arrays.items()}
+    both |= {f"ema_net.{key}": 2 * array for key, array in arrays.items()}
+    path = tmp_path / "both.safetensors"
+    safetensors.numpy.save_file(both, path)
+    with pytest.raises(ValueError, match="choose which='raw' or which='ema'"):
+        zoo.load_pretrained("resnet20", path)
+    raw, mean = (zoo.load_pretrained("resnet20", path, which=which) for which in ("raw", "ema"))
+    assert jax.tree.all(jax.tree.map(lambda one, other: bool((other == 2 * one).all()), raw.variables, mean.variables))
+
+
 def test_channels_are_adapted_in_weights_and_preprocessing(tmp_path, resnet20):
     variables = zoo.load_pretrained("resnet20", resnet20, channels=1).variables
     whole = zoo.load_pretrained("resnet20", resnet20).variables
@@ -121,13 +138,6 @@ def test_auxiliary_heads_are_left_out_and_said_to_be(tmp_path):
         warnings.simplefilter("error")
         variables = zoo.load_pretrained("googlenet_aux", path).variables
     assert {"aux1", "aux2"} <= {name for path in flatten_dict(variables) for name in path}
-
-
-def test_old_names_of_densenet_are_understood():
-    names = [place.key for place in places(DenseNet((2, 2), growth=4, width=8), (64, 64, 3))]
-    old = [re.sub(r"(norm|conv)(?=[12]\.)", r"\1.", name) if "denselayer" in name else name for name in names]
-    assert sum(before != after for before, after in zip(old, names, strict=True)) == 4 * (5 + 1 + 1 + 4) - 4
-    assert [OLD_NAMES.sub(r"\1", name) for name in old] == names
 
 
 def test_downloads_and_verifies(server, tmp_path, resnet20):
@@ -175,6 +185,16 @@ def test_checksums_of_torchvision_come_from_its_file_names():
     }
     assert all(f"-{known}.pth" in file for file, known in digits.items())
     assert len(digits) > 75
+
+
+def test_a_renamed_file_is_known_by_its_contents(tmp_path, monkeypatch):
+    first, second = OFFICIAL["mobilenet_v2"]
+    path = tmp_path / "mine.pth"
+    path.write_bytes(b"weights")
+    assert by_checksum("mobilenet_v2", path) is None
+    copy = second._replace(sha256=hashlib.sha256(b"weights").hexdigest()[:8])
+    monkeypatch.setitem(OFFICIAL, "mobilenet_v2", (first, copy))
+    assert by_checksum("mobilenet_v2", path) == copy
 
 
 def test_files_of_one_model_bring_their_own_preprocessing():

@@ -2,7 +2,8 @@
 
 A table maps our module paths to PyTorch's module names. `{s}` stands for a number, and `{s-1}`
 on PyTorch's side for that number less one: `"stage{s}/block{b}"` becomes `"layer{s}.{b-1}"`.
-Where a name depends on the model's fields, the table is a function of the model.
+Where a name depends on the model's fields, the table is a function of the model. Some families
+have tables for further implementations.
 """
 
 import flax.linen as nn
@@ -31,7 +32,7 @@ from zoo.weights.torch_names import (
     vgg,
     xception,
 )
-from zoo.weights.torch_names.table import Name, Nested, Tables
+from zoo.weights.torch_names.table import Dialect, Dialects, Name, Nested, Table, Tables
 
 TABLES: Tables = {
     **alexnet.NAMES,
@@ -59,20 +60,43 @@ TABLES: Tables = {
 }
 
 
-def names(model: nn.Module) -> dict[str, Name]:
-    """The table of a model's family, with those of the networks inside it.
+OTHERS: Dialects = {**densenet.OTHERS, **efficientnet.OTHERS, **mobilenet_v2.OTHERS}
+
+
+def dialects(model: nn.Module) -> tuple[Dialect, ...]:
+    """The implementations whose names of a model are known; the first one is the default.
 
     Raises:
       ValueError: no PyTorch implementation is known for it.
+
+    Example:
+      >>> import zoo
+      >>> [dialect.source for dialect in dialects(zoo.create("efficientnet_b0"))]
+      ['default', 'efficientnet_pytorch', 'timm']
     """
     table = TABLES.get(type(model))
     if table is None:
         families = ", ".join(sorted(cls.__name__ for cls in TABLES))
         raise ValueError(f"no PyTorch names are known for {type(model).__name__}: there are tables for {families}")
+    others = (dialect for dialect in OTHERS.get(type(model), ()) if _resolved(dialect.table, model))
+    return (Dialect("default", table), *others)
+
+
+def names(model: nn.Module, dialect: Dialect | None = None) -> dict[str, Name]:
+    """The table of a model in a dialect, by default the first, with those of the networks inside it.
+
+    Raises:
+      ValueError: no PyTorch implementation is known for it.
+    """
+    dialect = dialect or dialects(model)[0]
     flat: dict[str, Name] = {}
-    for ours, theirs in (table(model) if callable(table) else table).items():
+    for ours, theirs in _resolved(dialect.table, model).items():
         if isinstance(theirs, Nested):
             flat |= {f"{ours}/{path}": theirs.hold(name) for path, name in names(getattr(model, ours)).items()}
         else:
             flat[ours] = theirs
     return flat
+
+
+def _resolved(table, model: nn.Module) -> Table:
+    return table(model) if callable(table) else table

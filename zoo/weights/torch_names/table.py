@@ -54,6 +54,23 @@ Table = Mapping[str, Name | Nested]
 Tables = Mapping[type[nn.Module], Table | Callable[[Any], Table]]
 
 
+class Dialect(NamedTuple):
+    """The names of a family in another implementation than the first.
+
+    Attributes:
+      source: the implementation, as users call it.
+      table: of names, or a function of the model; an empty table: it has no such model.
+      fields: what its weights expect of our model, as far as that differs from the catalogue.
+    """
+
+    source: str
+    table: Table | Callable[[Any], Table]
+    fields: Mapping[str, Any] = {}
+
+
+Dialects = Mapping[type[nn.Module], tuple[Dialect, ...]]
+
+
 def sequence(ours: str, theirs: str, units: Iterable[str]) -> dict[str, str]:
     """The entries of units in a row, numbered from 0 by PyTorch: convolutions with their normalizations, or attention.
 
