@@ -19,8 +19,19 @@ def smallest(name: str) -> tuple:
     model = zoo.create(name)
     shape, shapes = smallest_shapes(model)
     generator = np.random.default_rng(0)
-    draw = lambda leaf: jnp.asarray(0.05 * np.abs(generator.standard_normal(leaf.shape)), leaf.dtype)  # noqa: E731
-    return model, jax.tree.map(draw, shapes), jnp.asarray(generator.random((2, *shape)), jnp.float32)
+
+    def draw(path, leaf):
+        """Of variance 2 / inputs, so that signals neither die nor explode; statistics near 0 and 1."""
+        normal, kind = generator.standard_normal(leaf.shape), path[-1].key
+        if kind in ("scale", "var"):
+            normal = 1 + 0.2 * np.tanh(normal)
+        else:
+            inputs = np.prod(leaf.shape[:-1])
+            normal *= np.sqrt(2 / inputs) if len(leaf.shape) > 1 else 0.1
+        return jnp.asarray(normal, leaf.dtype)
+
+    variables = jax.tree.map_with_path(draw, shapes)
+    return model, variables, jnp.asarray(generator.random((2, *shape)), jnp.float32)
 
 
 def smallest_shapes(model) -> tuple:
