@@ -141,7 +141,7 @@ def test_maximize(folder, capsys):
     assert found["history"].shape == (3, 3)
     run = train.load(folder / "run")
     logits = zoo.logits_fn(run.model, run.variables, run.preprocess)(run.dataset.test.images)
-    np.testing.assert_allclose(found["data"], logits.max(0)[:3], rtol=1e-5)
+    np.testing.assert_allclose(found["data"], logits.max(0)[:3], rtol=1e-4)
     _, again = answer(capsys, *given, "--layer", "head", "--out", folder / "max2.png", "--seed", 0)
     np.testing.assert_array_equal(found["images"], again["images"])
     _, other = answer(capsys, *given, "--layer", "head", "--out", folder / "max3.png", "--seed", 1)

@@ -70,6 +70,7 @@ def test_transforms_are_linear_in_the_image_and_differentiable(transform):
     assert halved.dtype == jnp.bfloat16
 
 
+@pytest.mark.optimized
 def test_each_image_has_its_own_view_whoever_else_is_there():
     viewed = jax.jit(lambda keys, images: apply(robust(6, 7), keys, images))
     views = viewed(KEYS[:3], np.stack([IMAGE, IMAGE, IMAGE]))

@@ -237,6 +237,7 @@ def test_what_a_made_image_reaches_stands_beside_the_data(findings, page):
     assert re.findall("data: ([^<]*)<", channels) == [f"{value:.3g}" for level in levels for value in level.highest]
 
 
+@pytest.mark.slow
 def test_names_of_primitives_and_of_modules_are_in_no_caption(findings, subject):
     """A network of tanh and average pooling is refused by several methods, and the page says why in words."""
     network = Network(Smooth(), Smooth().init(jax.random.key(0), jnp.zeros((1, 8, 8, 3))))

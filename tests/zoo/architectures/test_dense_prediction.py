@@ -23,7 +23,9 @@ def shape(model, *sizes, **settings):
     return jax.eval_shape(lambda x: model.init_with_output(jax.random.key(0), x, **settings)[0], image)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if "resnet50" in name else ()) for name in NAMES]
+)
 def test_logits_have_the_image_s_size(name):
     assert shape(zoo.create(name, num_classes=5), 50, 70, 4).shape == (1, 50, 70, 5)
     with jax.numpy_dtype_promotion("standard"):  # flax normalizes in float32 and converts without saying so

@@ -21,7 +21,12 @@ SMALLEST = {
 }
 
 
-@pytest.mark.parametrize("name", SMALLEST)
+DEEP = {"densenet_bc_100_12", "googlenet", "highway19", "xception"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in DEEP else ()) for name in SMALLEST]
+)
 def test_smallest_image_and_a_clear_error_below_it(name):
     model, size = zoo.create(name, num_classes=3), SMALLEST[name]
     shape = lambda size: jax.eval_shape(model.init_with_output, jax.random.key(0), jnp.zeros((1, size, size, 1)))  # noqa: E731
