@@ -6,6 +6,7 @@ Compiled programs are kept in `.cache/xla`, for both workers and for the next ru
 """
 
 import functools
+import gc
 import os
 from collections import Counter
 from pathlib import Path
@@ -61,6 +62,12 @@ def compiled_quickly(options):
 
 
 compiler.get_compile_options = compiled_quickly(compiler.get_compile_options)
+
+
+def pytest_collection_finish():
+    """Search for cyclic garbage seldom: traces make many objects, of which little is garbage, and none of the modules'."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
 
 
 class Compilation:

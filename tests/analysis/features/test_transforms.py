@@ -70,12 +70,11 @@ def test_transforms_are_linear_in_the_image_and_differentiable(transform):
     assert halved.dtype == jnp.bfloat16
 
 
-@pytest.mark.optimized
 def test_each_image_has_its_own_view_whoever_else_is_there():
     viewed = jax.jit(lambda keys, images: apply(robust(6, 7), keys, images))
     views = viewed(KEYS[:3], np.stack([IMAGE, IMAGE, IMAGE]))
     assert not np.array_equal(views[0], views[1])
-    np.testing.assert_array_equal(viewed(KEYS[1:2], IMAGE[None])[0], views[1])
+    np.testing.assert_allclose(viewed(KEYS[1:2], IMAGE[None])[0], views[1], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
