@@ -65,7 +65,7 @@ compiler.get_compile_options = compiled_quickly(compiler.get_compile_options)
 
 
 def pytest_collection_finish():
-    """Search for cyclic garbage seldom: traces make many objects, of which little is garbage, and none of the modules'."""
+    """Search for cyclic garbage seldom: traces make many objects, and little of it."""
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
 

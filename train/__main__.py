@@ -6,6 +6,7 @@ range MODEL      a learning-rate range test, with its picture
 list [FOLDER]    a table of all runs below a folder
 compare RUN RUN  a plot and tables of several runs
 predict RUN FOLDER  the classes of a folder's pictures, as a CSV file; or --model NAME FOLDER
+unpack DATASET FOLDER  class folders of PNG files
 selftest MODEL   kill and resume a short run, and compare its bits with those of a run without a stop
 """
 

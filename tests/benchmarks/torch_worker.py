@@ -109,14 +109,13 @@ def training(case: dict) -> Callable[[], None]:
 
     model = built(case["model"]).to(memory_format=torch.channels_last).train()
     channels = next(model.parameters()).shape[1]
-    pixels = torch.randint(0, 256, (case["images"], channels, case["size"], case["size"]), dtype=torch.uint8)
-    pixels = pixels.to(memory_format=torch.channels_last)
+    pixels = torch.rand(case["images"], channels, case["size"], case["size"]).to(memory_format=torch.channels_last)
     labels = torch.arange(case["images"]) % 10
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=5e-4)
 
     def epoch():
         for rows in torch.randperm(case["images"]).split(case["batch"]):
-            images = (pixels[rows].float() / 255 - 0.5) / 0.25
+            images = (pixels[rows] - 0.5) / 0.25
             loss = functional.cross_entropy(model(images), labels[rows])
             optimizer.zero_grad()
             loss.backward()

@@ -1,7 +1,7 @@
 """`train.run` against an equal plain PyTorch loop: whole epochs, data and all, without the evaluation.
 
-Images a second are those of the trainer's own `timing.jsonl`. Both sides shuffle bytes in memory, turn batches to
-floats, and step with momentum and weight decay; ours without augmentation, and once more with it.
+Images a second are those of the trainer's own `timing.jsonl`. Both sides shuffle an array in memory,
+normalize batches, and step with momentum and weight decay; ours without augmentation, and once more with it.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ AUGMENT = ("shift", "flip", "colour")
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """Epochs of a network on (size, size) images, which follow from no seed: bytes of noise cost as much as pictures.
+    """Epochs of a network on (size, size) images, of noise, which costs as much as pictures.
 
     Attributes:
       model: in the catalogue.
@@ -57,13 +57,10 @@ NAMES = [work.name for work in WORKS]
 def dataset(work: Work) -> Dataset:
     """Noise with the labels in turn."""
     shape = (work.size, work.size, catalog.variant(work.model).input_shape[-1])
-    images = np.random.default_rng(0).integers(0, 256, (work.images, *shape), np.uint8)
+    images = np.random.default_rng(0).random((work.images, *shape), np.float32)
     labels = np.arange(work.images, dtype=np.int32) % 10
     few = work.batch
-    return Dataset(
-        {"train": Split(images, labels), "test": Split(images[:few], labels[:few])},
-        tuple(map(str, range(10))),
-    )
+    return Dataset("noise", Split(images, labels), Split(images[:few], labels[:few]), tuple(map(str, range(10))))
 
 
 def epochs(work: Work, augment: tuple[str, ...] = (), count: int = 3) -> tuple[float, float]:

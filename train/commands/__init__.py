@@ -5,7 +5,7 @@ A first word that names a command chooses it; any other is the model that `fit` 
 
 from types import ModuleType
 
-from train.commands import compare, fit, listing, predict, rate_range, selftest, show
+from train.commands import compare, fit, listing, predict, rate_range, selftest, show, unpack
 
 COMMANDS: dict[str, ModuleType] = {
     "show": show,
@@ -14,6 +14,7 @@ COMMANDS: dict[str, ModuleType] = {
     "list": listing,
     "compare": compare,
     "predict": predict,
+    "unpack": unpack,
 }
 """By the first word of the command line."""
 
