@@ -2,15 +2,19 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import filelock
 
 LITTER = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information", "thumbs.db"})
 """Names, in lower case, of what archives and file managers leave beside the data; more begin with a dot."""
+SEAL = "sha256"
+"""The last entry of a sealed dictionary: the digest of all other entries."""
 SUFFIX = ".unfinished"
 """Ends the name of a file or folder that is still being written; the name starts with a dot."""
 
@@ -115,6 +119,43 @@ def sha256(content: Path | bytes | str) -> str:
         with content.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def sealed(content: dict[str, Any]) -> dict[str, Any]:
+    """A dictionary for a JSON file with the digest of its content as its last entry.
+
+    Example:
+      >>> [*sealed({"step": 3})]
+      ['step', 'sha256']
+    """
+    return content | {SEAL: _seal(content)}
+
+
+def is_sealed(content: dict[str, Any]) -> bool:
+    """Whether a dictionary from a JSON file holds a digest; one whose name is damaged counts as well."""
+    last = content[[*content][-1]] if content else None
+    return SEAL in content or (isinstance(last, str) and len(last) == 64)
+
+
+def unsealed(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of a sealed dictionary, or of one that was written without a seal, as by versions before.
+
+    Raises:
+      ValueError: the content is not what was sealed.
+
+    Example:
+      >>> unsealed(sealed({"step": 3}) | {"step": 4})
+      Traceback (most recent call last):
+      ValueError: not what was written, by its SHA-256; for a change of your own, remove the entry 'sha256'
+    """
+    rest = {name: value for name, value in content.items() if name != SEAL}
+    if is_sealed(content) and content.get(SEAL) != _seal(rest):
+        raise ValueError(f"not what was written, by its SHA-256; for a change of your own, remove the entry {SEAL!r}")
+    return rest
+
+
+def _seal(content: dict[str, Any]) -> str:
+    return sha256(json.dumps(content, sort_keys=True))
 
 
 def is_hidden(name: str) -> bool:

@@ -1,8 +1,8 @@
 """Checkpoints: training states on disk, each complete or absent, and verified bit by bit before use.
 
-A checkpoint is a folder named by its step: `state/`, written by Orbax, and `manifest.json` with the SHA-256
-of every file in it and the shape and dtype of every array. Orbax alone restores most single flipped bits
-silently as other numbers.
+A checkpoint is a folder named by its step: `state/`, written by Orbax, and `manifest.json` with the step, the
+SHA-256 of every file in it, the shape and dtype of every array, and a SHA-256 of the manifest itself. Orbax alone
+restores most single flipped bits silently as other numbers.
 """
 
 import json
@@ -52,8 +52,8 @@ def save(directory: Path, state: TrainState, keep: int = KEEP) -> Path:
     with files.replacing(final) as unfinished:
         with _checkpointer() as writer:
             writer.save((unfinished / "state").absolute(), _stored(state))
-        manifest = {"arrays": _arrays(state), "files": _digests(unfinished)}
-        (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1))
+        manifest = {"step": step, "arrays": _arrays(state), "files": _digests(unfinished)}
+        (unfinished / "manifest.json").write_text(json.dumps(files.sealed(manifest), indent=1))
     for old in steps(directory)[:-keep]:
         shutil.rmtree(directory / str(old))
     return final
@@ -120,28 +120,34 @@ def _stored(state: TrainState) -> dict[str, Any]:
 
 def _damage(path: Path) -> str | None:
     try:
-        expected = _manifest(path)["files"]
+        manifest = _manifest(path)
         digests = _digests(path)
     except (OSError, ValueError, RecursionError):
         return "its manifest cannot be read"
+    # A version before wrote no step.
+    if (step := manifest.get("step", int(path.name))) != int(path.name):
+        return f"it holds step {step}"
+    expected = manifest["files"]
     # A file manager's own files, such as .DS_Store, are none of the checkpoint's.
     strays = {name for name in digests.keys() - expected.keys() if files.is_hidden(name.rpartition("/")[2])}
     differing = sorted(name for name in (digests | expected).keys() - strays if digests.get(name) != expected.get(name))
     return f"{differing[0]} is not what was written" if differing else None
 
 
-def _manifest(path: Path) -> dict[str, dict[str, str]]:
+def _manifest(path: Path) -> dict[str, Any]:
     """The manifest of a checkpoint.
 
     Raises:
-      ValueError: content of another form.
+      ValueError: content of another form, or other than what was written.
       OSError: it cannot be read.
     """
     content = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
     parts = [content.get(name) for name in ("arrays", "files")] if isinstance(content, dict) else []
     if not parts or not all(isinstance(part, dict) and part for part in parts):
         raise ValueError(f"{path}/manifest.json: expected the arrays and the files of a checkpoint")
-    return content
+    if "step" in content and not files.is_sealed(content):
+        raise ValueError(f"{path}/manifest.json: expected the SHA-256 of its content")
+    return files.unsealed(content)
 
 
 def _digests(path: Path) -> dict[str, str]:

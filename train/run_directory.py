@@ -1,7 +1,7 @@
 """Run directories: the configuration, metrics and checkpoints of a run, written by one process at a time.
 
-config.json        the configuration, and the facts about the data
-metrics.jsonl      one line an epoch, equal in all runs of this configuration on one machine
+config.json        the configuration, and the facts about the data, with a SHA-256 of both
+metrics.jsonl      one line an epoch with its SHA-256, equal in all runs of this configuration on one machine
 timing.jsonl       one line an epoch: seconds, images a second, and share of time spent on waiting for data
 checkpoints/STEP/  training states
 best/STEP/         that of the lowest validation loss, with early stopping
@@ -14,8 +14,10 @@ import contextlib
 import dataclasses
 import errno
 import functools
+import itertools
 import json
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from train import checkpoints
 from train.config import Config
 from train.datasets import Data, Dataset
 from train.state import TrainState, initial_state
+from train.tasks import TASKS
 from zoo import Preprocess
 
 METRICS = "metrics.jsonl"
@@ -52,6 +55,7 @@ class Run:
       image_shape: (H, W, C) of the images that it was trained on.
       metrics: one dictionary an epoch, as in `metrics.jsonl`, up to the epoch of the variables.
       step: number of updates of the variables.
+      fingerprint: SHA-256 of the images and targets that it was trained and tested on; empty: unknown.
     """
 
     path: Path
@@ -63,15 +67,32 @@ class Run:
     image_shape: tuple[int, int, int]
     metrics: list[dict[str, Any]]
     step: int
+    fingerprint: str = ""
 
     @functools.cached_property
     def dataset(self) -> Dataset:
-        """The data set, loaded at the first use.
+        """The data set, loaded at the first use; other images or targets than those of the training give a warning.
 
         Raises:
-          ValueError: it cannot be loaded, or it was a `Dataset` in memory.
+          ValueError: it cannot be loaded, it was a `Dataset` in memory, or its classes are no longer those of the run.
         """
-        return self.config.load_dataset()
+        dataset, name = self.config.load_dataset(), self.config.dataset_name
+        if dataset.classes != self.classes:
+            pairs = itertools.zip_longest(dataset.classes, self.classes)
+            now, before = next(pair for pair in pairs if pair[0] != pair[1])
+            raise ValueError(
+                f"the classes of {name} are not those that {self.path} was trained on: {now!r} stands where "
+                f"{before!r} was, and labels follow from the order of the names: restore the names of the folders"
+            )
+        target = TASKS[self.config.task].target
+        if self.fingerprint and dataset.fingerprint(target) != self.fingerprint:
+            warnings.warn(
+                f"the images or targets of {name} are not those that {self.path} was trained on: figures may differ "
+                "from those of the run, and images for testing may have been trained on",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        return dataset
 
 
 def refuse_other_run(out: Path, config: Config) -> None:
@@ -129,7 +150,8 @@ def claim(out: Path, config: Config, data: Data) -> None:
     refuse_other_run(out, config)
     file = out / "config.json"
     if not file.exists():
-        files.write(file, json.dumps({"config": config.to_json(), "data": data.to_json()}, indent=1) + "\n")
+        content = files.sealed({"config": config.to_json(), "data": data.to_json()})
+        files.write(file, json.dumps(content, indent=1) + "\n")
     elif read_config(out)[1].fingerprint != data.fingerprint:
         raise ValueError(
             f"the images or targets of {config.dataset_name} are not those {out} was begun with: give another --out"
@@ -150,15 +172,29 @@ def append_row(out: Path, name: str, row: dict[str, Any]) -> None:
 
 
 def read_rows(out: Path, name: str) -> list[dict[str, Any]]:
-    """The lines of a file of one line an epoch, up to the first that is incomplete; [] without such a file."""
+    """The lines of a file of one line an epoch, up to the first that is incomplete; [] without such a file.
+
+    A line that is complete and not what was written ends them with a warning: damaged, or moved to another place.
+    """
     file = out / name
+    lines = file.read_bytes().split(b"\n") if file.exists() else []
     rows: list[dict[str, Any]] = []
-    for line in file.read_text().splitlines() if file.exists() else ():
+    is_sealed = False
+    for line in lines[:-1]:
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            break
-        if not isinstance(row, dict):
+            content = json.loads(line)
+            row, was_sealed = files.unsealed(content), is_sealed
+            is_sealed = files.is_sealed(content)
+            # The times of a run that an earlier version began start later.
+            epoch = rows[-1]["epoch"] + 1 if rows else 1 if name == METRICS else row["epoch"]
+            if row["epoch"] != epoch or is_sealed < was_sealed:
+                raise ValueError("lines are missing, or in another order")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            warnings.warn(
+                f"{file}: line {len(rows) + 1} is damaged; the epochs from there on are left out",
+                RuntimeWarning,
+                stacklevel=2,
+            )
             break
         rows.append(row)
     return rows
@@ -169,7 +205,7 @@ def _sorted(value: Any) -> str:
 
 
 def _line(row: dict[str, Any]) -> str:
-    return json.dumps(row, allow_nan=False) + "\n"
+    return json.dumps(files.sealed(row), allow_nan=False) + "\n"
 
 
 def read_config(path: Path) -> tuple[Config, Data]:
@@ -182,7 +218,7 @@ def read_config(path: Path) -> tuple[Config, Data]:
     if not file.is_file():
         raise ValueError(f"no run at {path}: expected a folder with a config.json, made by `python -m train`")
     try:
-        content = json.loads(file.read_text())
+        content = files.unsealed(json.loads(file.read_text(encoding="utf-8")))
         data, config = Data.from_json(content["data"]), dict(content["config"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{file} cannot be read: {error!r}") from None
@@ -212,6 +248,11 @@ def load(path: str | Path) -> Run:
     restored = checkpoints.restore(folder, template(config, data))
     if restored is None:
         raise ValueError(f"{path} has no checkpoint yet: train for an epoch first")
+    rows, epochs = read_rows(path, METRICS), int(restored.epoch)
+    if len(rows) < epochs:
+        warnings.warn(
+            f"{path}/{METRICS} lacks epochs: {len(rows)} of {epochs} are intact", RuntimeWarning, stacklevel=2
+        )
     return Run(
         path=path,
         config=config,
@@ -220,6 +261,7 @@ def load(path: str | Path) -> Run:
         preprocess=data.preprocess,
         classes=data.classes,
         image_shape=data.image_shape,
-        metrics=read_rows(path, METRICS)[: int(restored.epoch)],
+        metrics=rows[:epochs],
         step=int(restored.step),
+        fingerprint=data.fingerprint,
     )

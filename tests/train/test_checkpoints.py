@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -82,6 +83,47 @@ def test_a_manifest_of_any_other_form_counts_as_damage(two, same, name):
             assert same(checkpoints.restore(two, make(0)), make(10))
     finally:
         manifest.write_bytes(before)
+
+
+def test_any_flipped_bit_of_a_manifest_is_noticed(two, same):
+    """Where a flip leaves the same content, such as a tab for a space, the checkpoint itself comes back."""
+    manifest = two / "20" / "manifest.json"
+    before = manifest.read_bytes()
+    random = np.random.default_rng(0)
+    falls = 0
+    try:
+        for position in random.choice(len(before), 60, replace=False):
+            content = bytearray(before)
+            content[position] ^= 1 << random.integers(8)
+            manifest.write_bytes(content)
+            same_content = checkpoints._damage(two / "20") is None
+            assert not same_content or json.loads(content) == json.loads(before)
+            falls += not same_content
+    finally:
+        manifest.write_bytes(before)
+    assert falls > 45
+
+
+@pytest.mark.parametrize("text", ['"step": 20,', '"sha256": '])
+def test_a_manifest_without_its_step_or_digest_is_damaged(two, text):
+    manifest = two / "20" / "manifest.json"
+    before = manifest.read_text()
+    assert text in before
+    try:
+        manifest.write_text(before.replace(text, text.replace('": ', 'x": ')))
+        assert checkpoints._damage(two / "20") == "its manifest cannot be read"
+    finally:
+        manifest.write_text(before)
+
+
+def test_a_checkpoint_under_another_number_is_noticed(two, tmp_path, same):
+    for name, source in (("10", "10"), ("30", "20"), ("20", "10")):
+        shutil.copytree(two / source, tmp_path / name)
+    with (
+        pytest.warns(RuntimeWarning, match=r"30 is damaged \(it holds step 20\)"),
+        pytest.warns(RuntimeWarning, match=r"20 is damaged \(it holds step 10\)"),
+    ):
+        assert same(checkpoints.restore(tmp_path, make(0)), make(10))
 
 
 def test_without_a_sound_checkpoint_a_damaged_one_is_refused(tmp_path):

@@ -75,7 +75,7 @@ def test_metrics_are_one_line_an_epoch(whole):
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [(row["epoch"], row["step"]) for row in rows] == [(1, 3), (2, 6)]
     for row in rows:
-        assert set(row) == {"epoch", "step", "train", "test"}
+        assert set(row) == {"epoch", "step", "train", "test", "sha256"}
         assert set(row["train"]) == set(row["test"]) == FIGURES
     assert summary == loop.Summary(out, 2, 6, rows[1]["train"], rows[1]["test"], Classification.note)
     assert rows[1]["train"]["loss"] < rows[0]["train"]["loss"]
@@ -232,6 +232,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(changes, messag
 def test_changed_data_are_refused(copied, small, never_trained):
     content = json.loads((copied / "config.json").read_text())
     content["data"]["fingerprint"] = "0" * 64
+    del content["sha256"]
     (copied / "config.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match="not those .* was begun with"):
         train.run(small(copied), quiet=True)

@@ -57,7 +57,10 @@ def test_a_finished_run_is_read_and_another_is_not_begun(folder, small, same):
             train.run(small(folder / "new", epochs=1), quiet=True)
     assert again == summary
     (folder / "run" / "metrics.jsonl").write_text("3\n")
-    with pytest.raises(ValueError, match="lacks epochs that are finished"):
+    with (
+        pytest.warns(RuntimeWarning, match="line 1"),
+        pytest.raises(ValueError, match="lacks epochs that are finished"),
+    ):
         train.run(config, quiet=True)
 
 

@@ -1,7 +1,6 @@
 """Runs with every strategy of the trainer: stopped and resumed bit by bit, validated, stopped early, averaged."""
 
 import dataclasses
-import json
 import logging
 import signal
 
@@ -137,7 +136,7 @@ def memorizing(tmp_path_factory):
 
 def test_early_stopping_ends_the_run_and_keeps_the_best_epoch(memorizing, capsys):
     config, summary = memorizing
-    rows = [json.loads(line) for line in (summary.out / "metrics.jsonl").read_text().splitlines()]
+    rows = run_directory.read_rows(summary.out, run_directory.METRICS)
     losses = np.float32([row["validation"]["loss"] for row in rows])
     best = int(np.argmin(losses))
     assert len(rows) == best + 1 + config.early_stop < 40
@@ -197,7 +196,7 @@ def test_validation_comes_from_the_training_images_and_never_from_the_test(small
     assert np.bincount(dataset.validation.labels).min() >= 13
     again, other = (dataclasses.replace(resolved, seed=seed).load_dataset() for seed in (0, 1))
     assert again.fingerprint() == dataset.fingerprint() != other.fingerprint()
-    (row,) = (json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+    (row,) = run_directory.read_rows(tmp_path / "run", run_directory.METRICS)
     assert list(row) == ["epoch", "step", "train", "validation", "test"]
 
 
