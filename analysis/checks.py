@@ -68,8 +68,10 @@ def classes_of(logits_fn: jax.tree_util.Partial, images: Any) -> int:
     """The width of a function's logits, from shapes alone.
 
     Raises:
-      ValueError: the function does not take such images, or does not give (N, classes) floats.
+      ValueError: the function does not take such images, does not give (N, classes) floats, or holds parameters that
+        are not finite.
     """
+    finite(logits_fn)
     one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
     try:
         logits = jax.eval_shape(execution.call, logits_fn, one)
@@ -82,6 +84,41 @@ def classes_of(logits_fn: jax.tree_util.Partial, images: Any) -> int:
             "expected floats of shape (1, classes)"
         )
     return logits.shape[1]
+
+
+def finite(function: Any) -> None:
+    """Refuse a network whose parameters hold NaN or infinity: maps, images and attacks of it would mean nothing.
+
+    Args:
+      function: a pytree, such as a `Partial` that holds variables. Tracers and shapes are not looked at.
+
+    Raises:
+      ValueError: with the name of the first such parameter.
+
+    Example:
+      >>> finite({"params": {"kernel": np.ones(2), "bias": np.full(2, np.nan)}})
+      Traceback (most recent call last):
+      ValueError: params/bias holds NaN: expected finite parameters
+    """
+    bad = [(path, leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(function) if not _is_finite(leaf)]
+    if not bad:
+        return
+    # Statistics follow from the parameters.
+    path, leaf = next((pair for pair in bad if "params" in _name(pair[0])), bad[0])
+    kind = "NaN" if np.isnan(np.asarray(leaf, np.float32)).any() else "infinity"
+    more = f", and so do {len(bad) - 1} more arrays" if len(bad) > 1 else ""
+    raise ValueError(f"{_name(path)} holds {kind}{more}: expected finite parameters")
+
+
+def _is_finite(leaf: Any) -> bool:
+    if not isinstance(leaf, jax.Array | np.ndarray) or not is_concrete(leaf):
+        return True
+    return not jnp.issubdtype(leaf.dtype, jnp.floating) or bool(np.isfinite(np.asarray(leaf)).all())
+
+
+def _name(path: tuple) -> str:
+    keys = [str(entry.key) for entry in path if isinstance(entry, jax.tree_util.DictKey)]
+    return "/".join(keys) or f"the array at {jax.tree_util.keystr(path)}"
 
 
 SECOND_CLASS = (

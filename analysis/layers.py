@@ -49,7 +49,8 @@ def find_layer(network: Network, images: Any, layer: str | None, spatial: bool =
       The `Layer`. A layer that returns (N, ..., channels) is read as an image of as many pixels.
 
     Raises:
-      ValueError: no such layer, or one whose activation is not an array of channels, or lacks spatial extent.
+      ValueError: no such layer, or one whose activation is not an array of channels, or lacks spatial extent; or
+        parameters that are not finite.
 
     Example:
       >>> import flax.linen as nn
@@ -58,6 +59,7 @@ def find_layer(network: Network, images: Any, layer: str | None, spatial: bool =
       >>> layer.height, layer.width, layer.channels
       (6, 6, 8)
     """
+    checks.finite(network)
     one = jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
     if layer is None:
         name, form = "the model", jax.eval_shape(execution.call, network.logits_fn, one)

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from convzoo.checks import integer, is_number
+
 
 @dataclasses.dataclass(frozen=True)
 class Preprocess:
@@ -19,7 +21,8 @@ class Preprocess:
         image keeps its proportions; None: the whole image is squeezed to `size`.
 
     Raises:
-      ValueError: a standard deviation that is not positive, or lengths that differ.
+      ValueError: a mean that is not finite, a standard deviation that is not positive and finite, lengths that
+        differ, or sizes that are not positive integers.
 
     Example:
       >>> Preprocess(mean=(0.5,), std=(0.25,))(jnp.ones((1, 2, 2, 1)))[0, 0, 0, 0].item()
@@ -35,8 +38,13 @@ class Preprocess:
     def __post_init__(self):
         if len(self.mean) != len(self.std) or not self.mean:
             raise ValueError(f"mean={self.mean} and std={self.std}: expected one number a channel in each")
-        if min(self.std) <= 0:
-            raise ValueError(f"std={self.std}: every entry must be positive")
+        if not all(map(is_number, self.mean)):
+            raise ValueError(f"mean={self.mean}: every entry must be a finite number")
+        if not all(is_number(entry, 0, above=True) for entry in self.std):
+            raise ValueError(f"std={self.std}: every entry must be positive and finite")
+        for name, pixels in (("size", self.size), ("shorter_side", self.shorter_side)):
+            if pixels is not None:
+                integer(name, pixels)
         if self.shorter_side and self.size and self.shorter_side < self.size:
             raise ValueError(
                 f"shorter_side={self.shorter_side} leaves no {self.size} pixels to crop: use at least that"

@@ -114,6 +114,8 @@ class _Logits:
     preprocess: Callable[[jax.Array], jax.Array] | None
 
     def __call__(self, variables: Any, images: jax.Array) -> jax.Array:
+        if images.ndim != 4:
+            raise ValueError(f"images of shape {images.shape}: expected (N, H, W, C); images[None] of a single one")
         return self.model.apply(variables, images if self.preprocess is None else self.preprocess(images))  # type: ignore[return-value]
 
 

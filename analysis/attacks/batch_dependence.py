@@ -37,6 +37,7 @@ def depends_on_batch(logits_fn: Callable, images: Any, tolerance: float | None =
       True
     """
     images = np.asarray(checks.as_images(images))
+    checks.finite(logits_fn)
     if tolerance is not None:
         number("tolerance", tolerance, 0)
     batch = images if len(images) > 1 else np.concatenate([images, 1 - images])

@@ -28,16 +28,18 @@ class Threat:
       eps: the radius, for pixels in [0, 1]; not negative.
 
     Raises:
-      ValueError: a radius that is negative or not finite.
+      ValueError: a radius that is negative, not finite or not a real number.
     """
 
     eps: Any
 
     def __post_init__(self):
-        numeric = isinstance(self.eps, int | float | np.number | np.ndarray | jax.Array)  # JAX unflattens to others
+        # JAX unflattens to others.
+        numeric = isinstance(self.eps, int | float | complex | str | bytes | np.generic | np.ndarray | jax.Array)
         if numeric and not isinstance(self.eps, jax.core.Tracer):
             radii = np.asarray(self.eps)
-            if not (np.isfinite(radii).all() and (radii >= 0).all()):
+            real = any(jnp.issubdtype(radii.dtype, kind) for kind in (jnp.floating, jnp.integer))
+            if not (real and np.isfinite(radii).all() and (radii >= 0).all()):
                 raise ValueError(
                     f"{type(self).__name__}({self.eps!r}): expected a non-negative radius for pixels in [0, 1], "
                     "such as 8 / 255"

@@ -85,6 +85,8 @@ def smoothgrad(
         noise = noise if isinstance(noise, jax.Array) else np.asarray(noise)
         if noise.ndim != 5 or noise.shape[1:] != images.shape or not len(noise):
             raise ValueError(f"noise of shape {noise.shape}: expected (samples, N, H, W, C) with images {images.shape}")
+        if checks.is_concrete(noise) and not np.isfinite(np.asarray(noise)).all():
+            raise ValueError("noise holds NaN or infinity: expected finite numbers")
         samples, noise = len(noise), noise.astype(images.dtype)
 
     def of_copies(sample, row, images, labels):

@@ -15,6 +15,7 @@ from analysis.diagnosis.findings import Finding, told
 from analysis.layers import find_layer
 from analysis.network import Network
 from convzoo.checks import integer
+from convzoo.checks import key as check_key
 
 CONSTANT = 1e-5
 """A channel is constant if over all images no pixel of it moves by more than this share of the layer's largest
@@ -129,7 +130,7 @@ def channel_report(
             "one image: expected at least two, since a channel that no image changes is found by comparing"
         )
     place = find_layer(Network(model, variables, preprocess), images, layer)
-    key = jax.random.key(0) if key is None else key
+    key = jax.random.key(0) if key is None else check_key("key", key)
 
     first = _Sums()
     for rows, live in _batches(len(images), batch_size):

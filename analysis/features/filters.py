@@ -66,6 +66,7 @@ def filter_map(
     choice("resize", resize, RESIZE)
     images = checks.as_images(images)
     network, shape = Network(model, variables, preprocess), images.shape[1:]
+    checks.finite(network)
     path = network.spatial_layer(shape, layer)
     source = path if source is None else network.spatial_layer(shape, source)
     forms = network.layers(images)

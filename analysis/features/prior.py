@@ -16,6 +16,7 @@ from jax.tree_util import Partial
 
 from analysis import checks, execution
 from convzoo.checks import integer
+from convzoo.checks import key as check_key
 from convzoo.pytrees import register
 
 
@@ -106,7 +107,7 @@ def learn_denoiser(
       The denoiser as a function (N, H, W, C) → (N, H, W, C), for images of any size.
 
     Raises:
-      ValueError: images of another shape or range, a module that does not give images, or numbers out of range.
+      ValueError: images of another shape or range, no key, a module that does not give images, or numbers out of range.
 
     Example:
       >>> images = jnp.full((4, 6, 6, 1), 0.5)
@@ -119,7 +120,7 @@ def learn_denoiser(
     integer("batch_size", lesson.batch_size)
     if not 0 < lesson.noise <= 1:
         raise ValueError(f"noise={lesson.noise!r}: expected a standard deviation of pixel values, in (0, 1]")
-    start, key = jax.random.split(key)
+    start, key = jax.random.split(check_key("key", key))
     variables = jax.jit(denoiser.init)(start, images[:1])
     apply = functools.partial(Partial, execution.as_argument(denoiser.apply).func)
     form = jax.eval_shape(apply(variables), images[:1])

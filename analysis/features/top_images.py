@@ -221,7 +221,7 @@ def exemplar_figure(images: Any, top: TopImages, names: Sequence[str] | None = N
       A figure; the titles are channel and activation.
 
     Raises:
-      ValueError: fewer images than `top` was made from.
+      ValueError: images that are not of the above, or fewer than `top` was made from.
 
     Example:
       >>> zero = np.zeros((1, 1), int)
@@ -231,7 +231,7 @@ def exemplar_figure(images: Any, top: TopImages, names: Sequence[str] | None = N
     """
     from analysis import draw
 
-    images, indices = np.asarray(images), top.indices.ravel()
+    images, indices = np.asarray(checks.as_images(images)), top.indices.ravel()
     check_shown(images, top)
     titles = [
         f"{channel}: {value:.3g}"

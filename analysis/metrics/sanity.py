@@ -77,6 +77,7 @@ def randomisation(
     check_key("key", key)
     images = checks.as_images(images)
     network = Network(model, variables, preprocess)
+    checks.finite(network)
     trained = flatten_dict(variables, sep="/")
     names = tuple(_children(network, images, trained) if layers is None else layers)
     held = {name: [path for path in trained if _belongs(path, name)] for name in names}

@@ -36,6 +36,30 @@ def test_refuses_settings_that_cannot_normalize(mean, std):
         zoo.Preprocess(mean, std)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mean": (np.nan,)}, "mean=.*finite"),
+        ({"mean": (np.inf,)}, "mean=.*finite"),
+        ({"std": (np.nan,)}, "std=.*finite"),
+        ({"std": (np.inf,)}, "std=.*finite"),
+        ({"size": -4}, "size=-4: expected a positive integer"),
+        ({"size": 0}, "size=0: expected a positive integer"),
+        ({"size": np.nan}, "size=nan: expected a positive integer"),
+        ({"shorter_side": -1}, "shorter_side=-1: expected a positive integer"),
+    ],
+)
+def test_refuses_numbers_that_are_none(changes, message):
+    with pytest.raises(ValueError, match=message):
+        zoo.Preprocess(**changes)
+
+
+def test_a_single_image_is_no_batch():
+    function = zoo.logits_fn(zoo.create("mlp"), {}, zoo.Preprocess())
+    with pytest.raises(ValueError, match=r"\(28, 28, 1\): expected \(N, H, W, C\)"):
+        function(jnp.zeros((28, 28, 1)))
+
+
 def test_refuses_images_of_other_channels():
     with pytest.raises(ValueError, match="3 channels"):
         zoo.Preprocess((0.5,) * 3, (1.0,) * 3)(jnp.ones((1, 4, 4, 1)))

@@ -233,3 +233,18 @@ def round_channels(width: float, divisor: int = 8) -> int:
     """
     rounded = max(divisor, int(width + divisor / 2) // divisor * divisor)
     return rounded if rounded >= 0.9 * width else rounded + divisor
+
+
+def check_floats(name: str, array: Any) -> None:
+    """Refuse bytes, integers and booleans, whose sums and products would wrap around or be cut.
+
+    Raises:
+      ValueError: a type other than floats.
+
+    Example:
+      >>> check_floats("images", jnp.zeros(2, jnp.uint8))
+      Traceback (most recent call last):
+      ValueError: images of type uint8: expected floats; divide bytes by 255
+    """
+    if not jnp.issubdtype(array.dtype, jnp.inexact):
+        raise ValueError(f"{name} of type {array.dtype}: expected floats; divide bytes by 255")

@@ -57,6 +57,10 @@ def convolution(
             f"but the images have {x.shape[-1]}"
         )
     strides, pairs, dilation, _ = geometry(x.shape[1:-1], kernel.shape[:-2], strides, padding, dilation)
+    if x.dtype != kernel.dtype:
+        with jax.numpy_dtype_promotion("standard"):
+            dtype = jax.dtypes.canonicalize_dtype(jnp.promote_types(x.dtype, kernel.dtype))
+        x, kernel = jnp.asarray(x, dtype), jnp.asarray(kernel, dtype)
     return dispatch.convolve(x, kernel, Settings(strides, pairs, dilation, groups))
 
 

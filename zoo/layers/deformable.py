@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from convzoo.checks import integer
-from zoo.layers.arithmetic import Padding, Sizes, per_axis
+from zoo.layers.arithmetic import Padding, Sizes, check_floats, per_axis
 from zoo.layers.convolutions import Conv, Weighted, check_groups, convolution, geometry, kernel_sizes
 
 
@@ -29,7 +29,7 @@ def bilinear_sample(x: jax.Array, positions: jax.Array) -> jax.Array:
       (N, ..., C).
 
     Raises:
-      ValueError: shapes that do not fit.
+      ValueError: shapes that do not fit, or bytes or other integers.
 
     Example:
       >>> image = jnp.arange(16.0).reshape(1, 4, 4, 1)
@@ -42,6 +42,7 @@ def bilinear_sample(x: jax.Array, positions: jax.Array) -> jax.Array:
         raise ValueError(
             f"images of shape {x.shape} and positions of shape {positions.shape}: expected (N, H, W, C) and (N, ..., 2)"
         )
+    check_floats("images", x)
     count, height, width, channels = x.shape
     pixels = jnp.asarray(x).reshape(-1, channels)
     first = np.arange(count, dtype=np.int32).reshape(-1, *(1,) * (positions.ndim - 2)) * (height * width)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from zoo.layers.arithmetic import per_axis
+from zoo.layers.arithmetic import check_floats, per_axis
 from zoo.layers.batch_norm import BatchNormalization, wide
 
 
@@ -138,6 +138,7 @@ class LocalResponseNorm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """(..., C) → (..., C)."""
+        check_floats("images", x)
         (n,) = per_axis(self.n, 1, "n")
         last = (1,) * (x.ndim - 1)
         padding = ((0, 0),) * (x.ndim - 1) + ((n // 2, (n - 1) // 2),)

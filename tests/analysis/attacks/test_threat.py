@@ -68,7 +68,9 @@ def test_random_starts_fill_the_ball(ball):
 
 
 @BALLS
-@pytest.mark.parametrize("eps", [-0.1, np.nan, np.inf, np.float32(-1), jnp.float32(-1)])
+@pytest.mark.parametrize(
+    "eps", [-0.1, np.nan, np.inf, np.float32(-1), jnp.float32(-1), 1j, "8/255", True, np.array([1j])]
+)
 def test_a_radius_that_is_none(ball, eps):
     with pytest.raises(ValueError, match=f"{ball.__name__}.*non-negative radius"):
         ball(eps)

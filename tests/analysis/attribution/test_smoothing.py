@@ -22,6 +22,14 @@ def test_is_the_mean_over_the_noise_given(logits_fn, images, labels, average, re
     np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_noise_that_is_not_finite_is_refused(logits_fn, images, labels, value):
+    noise = np.zeros((2, *images.shape), np.float32)
+    noise[1, 0, 0, 0, 0] = value
+    with pytest.raises(ValueError, match="noise holds NaN or infinity"):
+        analysis.smoothgrad(logits_fn, images, labels, noise=noise)
+
+
 def test_the_noise_that_is_drawn():
     """The gradient of x²/2 is x, so that the maps of one sample are the noise."""
     half_square = lambda x: (x**2 / 2).sum((1, 2, 3))[:, None]  # noqa: E731

@@ -204,3 +204,21 @@ def test_bad_operands_are_refused():
         convolution(jnp.ones((1, 4, 4, 3)), jnp.ones((3, 3, 4)))
     with pytest.raises(ValueError, match=r"expected \(49 · channels, features\)"):
         dense_kernel_to_conv(jnp.ones((50, 10)), 7)
+
+
+@pytest.mark.parametrize(
+    ("images", "kernel", "expected"),
+    [
+        (jnp.bfloat16, jnp.float32, jnp.float32),
+        (jnp.float32, jnp.bfloat16, jnp.float32),
+        (jnp.float16, jnp.bfloat16, jnp.float32),
+        (jnp.uint8, jnp.float32, jnp.float32),
+    ],
+)
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_the_type_is_that_of_images_and_kernel_together(images, kernel, expected, kernel_size):
+    x = jnp.arange(18).reshape(1, 3, 3, 2).astype(images)
+    weights = jnp.full((kernel_size, kernel_size, 2, 1), 0.1).astype(kernel)
+    outputs = convolution(x, weights)
+    assert outputs.dtype == expected
+    np.testing.assert_array_equal(outputs, convolution(x.astype(expected), weights.astype(expected)))

@@ -118,3 +118,8 @@ def test_wrong_ranks_are_refused():
 
 def test_numpy_arrays_are_images_too():
     assert bilinear_sample(np.eye(4, dtype=np.float32)[None, ..., None], np.ones((1, 1, 2), np.float32)).item() == 1
+
+
+def test_samples_of_bytes_are_refused():
+    with pytest.raises(ValueError, match="images of type uint8: expected floats"):
+        bilinear_sample(jnp.ones((1, 4, 4, 1), jnp.uint8), jnp.ones((1, 1, 2)))

@@ -36,3 +36,9 @@ def test_gradients(normal):
 def test_a_window_without_channels_is_refused():
     with pytest.raises(ValueError, match="n=0"):
         LocalResponseNorm(n=0).apply({}, jnp.ones((1, 2, 2, 4)))
+
+
+@pytest.mark.parametrize("dtype", [jnp.uint8, jnp.int32, bool])
+def test_local_response_norm_refuses_integers(dtype):
+    with pytest.raises(ValueError, match="expected floats"):
+        LocalResponseNorm().apply({}, jnp.ones((1, 2, 2, 3), dtype))
