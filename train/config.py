@@ -178,6 +178,10 @@ class Config:
             ) from None
         if "num_classes" in self.fields:
             raise ValueError("num_classes follows from the data set: leave it out")
+        if flax := [name for name in self.fields if name in ("name", "parent")]:
+            raise ValueError(
+                f"{flax[0]}={self.fields[flax[0]]!r} is Flax's own and no field of {self.model}: leave it out"
+            )
 
     def _check_transfer(self) -> None:
         if self.transfer is None:

@@ -1,8 +1,9 @@
 """The options of a run: for each field of `train.Config` its help, the check of its value, and its reader from text."""
 
-import functools
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from convzoo import checks
 from train import datasets
@@ -31,9 +32,25 @@ class Option(NamedTuple):
     parse: Callable[[str], Any] = str
 
 
-def integer(low: int) -> Check:
-    """An integer of at least `low`."""
-    return functools.partial(checks.integer, low=low)
+LARGEST_INTEGER = 2**31 - 1
+"""Steps are counted in 32 bits."""
+LARGEST_SEED = 2**32 - 1
+"""JAX takes only the last 32 bits of a seed."""
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
+
+
+def integer(low: int, high: int = LARGEST_INTEGER) -> Check:
+    """An integer of at least `low` that the device can hold."""
+    return lambda name, value: checks.integer(name, checks.integer(name, value, low), low, high)
+
+
+def number(above: bool) -> Check:
+    """A number above 0, or of at least 0, that the device can hold."""
+
+    def check(name: str, value: Any) -> None:
+        checks.number(name, checks.number(name, value, 0, above=above), high=LARGEST_NUMBER)
+
+    return check
 
 
 def share(name: str, value: Any) -> None:
@@ -124,11 +141,11 @@ OPTIONS = {
     "batch_size": Option("images a step", integer(1), int),
     "learning_rate": Option(
         "peak; default: the optimizer's own, a tenth of it with --from",
-        optional(functools.partial(checks.number, low=0, above=True)),
+        optional(number(above=True)),
         float,
     ),
     "optimizer": Option(" or ".join(OPTIMIZERS), choice(OPTIMIZERS)),
-    "weight_decay": Option("on kernels only", functools.partial(checks.number, low=0), float),
+    "weight_decay": Option("on kernels only", number(above=False), float),
     "schedule": Option(" or ".join(SCHEDULES) + ", after the warm-up", choice(SCHEDULES)),
     "warmup": Option("share of all updates in which the rate rises", share, float),
     "label_smoothing": Option("share of the label spread over all classes", share, float),
@@ -136,7 +153,7 @@ OPTIONS = {
         f"any of {','.join(AUGMENTATIONS)} joined by commas, or none", several(AUGMENTATIONS), comma_separated
     ),
     "size": Option("height and width in pixels; default: the model's own", optional(integer(1)), int),
-    "seed": Option("of parameters, order, augmentation and dropout", integer(0), int),
+    "seed": Option("of parameters, order, augmentation and dropout", integer(0, LARGEST_SEED), int),
     "out": Option("the run directory; default: runs/MODEL", optional(text)),
     "from_": Option("a run or a file of weights to start from; default: random weights", optional(text)),
     "transfer": Option(
@@ -151,7 +168,7 @@ OPTIONS = {
     "nesterov": Option("Nesterov's momentum, for sgd and lars", switch, bool),
     "clip": Option(
         "largest global norm of a gradient; default: no limit",
-        optional(functools.partial(checks.number, low=0, above=True)),
+        optional(number(above=True)),
         float,
     ),
     "accumulate": Option("batches whose mean gradient makes an update", integer(1), int),

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from train import batches, transfer
+from train import batches, options, transfer
 from train.accumulation import Windows
 from train.config import Config
 from train.datasets import Data, Dataset
@@ -123,6 +123,11 @@ def _check_fit(plan: Plan) -> TrainState:
         raise ValueError(
             f"batch_size={config.batch_size} exceeds the {len(dataset.train)} training images of "
             f"{config.dataset_name}: give at most {len(dataset.train)}"
+        )
+    if config.epochs > (most := options.LARGEST_INTEGER // plan.windows.batches):
+        raise ValueError(
+            f"epochs={config.epochs}: expected at most {most} of {plan.windows.batches} batches, "
+            "since steps are counted in 32 bits"
         )
     if config.accumulate > (number := plan.windows.batches):
         raise ValueError(

@@ -56,3 +56,8 @@ def test_outputs_of_another_shape_are_refused(small, monkeypatch):
 )
 def test_other_models_may_learn_any_task(model, fields, task, small):
     check_purpose(small("run", model=model, fields=fields, task=task, augment=()))
+
+
+def test_more_steps_than_can_be_counted_are_refused(small):
+    with pytest.raises(ValueError, match="epochs=2000000000: expected at most 715827882 of 3 batches"):
+        prepare(small("x", epochs=2_000_000_000).resolve())
