@@ -129,9 +129,9 @@ def avg_pool(
         start = np.arange(outputs) * s - low
         first, end = (-low, have + high) if count_include_pad else (0, have)
         counts.append(np.minimum(start + k, end) - np.maximum(start, first))
+    if all((count == count[0]).all() for count in counts):
+        return total / np.asarray(math.prod(int(count[0]) for count in counts), x.dtype)
     divisor = functools.reduce(np.multiply.outer, counts).astype(x.dtype)
-    if (divisor == divisor.flat[0]).all():
-        return total / np.asarray(divisor.flat[0], x.dtype)
     return total / divisor.reshape((1,) * (x.ndim - rank - 1) + divisor.shape + (1,))
 
 
