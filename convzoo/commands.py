@@ -4,6 +4,7 @@ import argparse
 import codecs
 import importlib
 import io
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -67,9 +68,21 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*args, **{"allow_abbrev": False, **settings})
 
     def error(self, message: str) -> NoReturn:
-        """Print one line instead of the whole usage, and exit with 2."""
+        """Print one line instead of the whole usage, with the nearest option or choice, and exit with 2."""
+        wrong = re.match(r"unrecognized arguments: (-[^\s=]*)|.*invalid choice: '(.*?)'", message)
+        if wrong:
+            message += did_you_mean(wrong[1] or wrong[2], self._names()).rstrip("?")
         print(f"error: {message}; `{self.prog} --help` lists all options", file=sys.stderr)
         raise SystemExit(FAILURE)
+
+    def _names(self) -> set[str]:
+        """The options and choices of this parser and of those of its commands."""
+        names = set(self._option_string_actions)
+        for action in self._actions:
+            names |= {str(choice) for choice in action.choices or ()}
+            for parser in action.choices.values() if isinstance(action.choices, dict) else ():
+                names |= parser._names() if isinstance(parser, Parser) else set()
+        return names
 
 
 def answer(command: Callable[[], int | None], refusals: tuple[type[BaseException], ...] = ()) -> int:

@@ -122,7 +122,7 @@ def _check_fit(plan: Plan) -> TrainState:
     if config.batch_size > len(dataset.train):
         raise ValueError(
             f"batch_size={config.batch_size} exceeds the {len(dataset.train)} training images of "
-            f"{config.dataset_name}: give at most {len(dataset.train)}"
+            f"{config.dataset_name}: give at most {len(dataset.train)}, as --batch-size or batch_size="
         )
     if config.epochs > (most := options.LARGEST_INTEGER // plan.windows.batches):
         raise ValueError(

@@ -57,6 +57,25 @@ def test_a_wrong_line_is_one_line_and_nothing_is_abbreviated(line, capsys):
     assert "`python -m train --help` lists all options" in error
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("--step=1", "--steps"),
+        ("--method fsgm", "fgsm"),
+        ("atack", "attack"),
+        ("attack --eqs 1", "--eps"),
+    ],
+)
+def test_the_nearest_option_or_choice_is_named(line, hint, capsys):
+    parser = Parser()
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--method", choices=("fgsm", "pgd"))
+    parser.add_subparsers().add_parser("attack").add_argument("--eps")
+    with pytest.raises(SystemExit):
+        parser.parse_args(line.split())
+    assert f"did you mean {hint}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("encoding", ["cp437", "ascii", "latin-1", "utf-8"])
 def test_output_degrades_where_its_encoding_lacks_a_character(encoding, monkeypatch):
     """A card in a terminal of DOS, and the name of a file whose bytes are no text."""

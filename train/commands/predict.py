@@ -60,7 +60,8 @@ def answer(options: argparse.Namespace) -> str:
     checks.integer("batch_size", options.batch_size)
     classifier = _classifier(options)
     if not options.folder.is_dir():
-        raise ValueError(f"{options.folder}: no such folder")
+        fault = "a file, expected a folder of pictures" if options.folder.exists() else "no such folder"
+        raise ValueError(f"{options.folder}: {fault}")
     paths = below(options.folder)
     if not paths:
         raise ValueError(f"{options.folder} holds no pictures")

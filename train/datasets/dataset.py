@@ -16,7 +16,7 @@ class Split:
 
     Attributes:
       images: (N, H, W, C) float32 in [0, 1]; a `Stream` stands for an array, and decodes the images that are indexed.
-      labels: (N,) int32, the index of each image's class; (0,) where there are no classes.
+      labels: (N,) integers, the index of each image's class, kept as int32; (0,) where there are no classes.
       extra: other targets and facts, by name: arrays of (N, ...).
 
     Raises:
@@ -32,6 +32,9 @@ class Split:
     extra: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
+        labels = np.asarray(self.labels)
+        if labels.dtype.kind in "iu" and (labels == labels.astype(np.int32)).all():
+            object.__setattr__(self, "labels", labels.astype(np.int32, copy=False))
         if self.images.ndim != 4 or self.images.dtype != np.float32 or not self.images.size:
             raise ValueError(
                 f"images of shape {self.images.shape} and type {self.images.dtype}: expected (N, H, W, C) float32"
@@ -41,7 +44,7 @@ class Split:
             raise ValueError(f"images between {low:g} and {high:g}: expected values in [0, 1]")
         if self.labels.shape not in ((len(self),), (0,)) or self.labels.dtype != np.int32:
             raise ValueError(
-                f"labels of shape {self.labels.shape} and type {self.labels.dtype}: expected ({len(self)},) int32"
+                f"labels of shape {self.labels.shape} and type {self.labels.dtype}: expected ({len(self)},) integers"
             )
         for name, values in self.extra.items():
             if len(values) != len(self):
@@ -110,7 +113,8 @@ class Dataset:
                 raise ValueError(f"{self.name}: no labels for {len(self.classes)} classes")
             low, high = int(split.labels.min()), int(split.labels.max())
             if low < 0 or high >= len(self.classes):
-                raise ValueError(f"{self.name}: labels from {low} to {high} for {len(self.classes)} classes")
+                hint = "" if self.classes else ": give their names as classes=(...)"
+                raise ValueError(f"{self.name}: labels from {low} to {high} for {len(self.classes)} classes{hint}")
 
     @property
     def splits(self) -> dict[str, Split]:

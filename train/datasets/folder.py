@@ -15,6 +15,8 @@ TEST_SHARE = 0.2
 TRAIN = "train"
 TEST = ("test", "val", "valid", "validation")
 """Names of folders to test on, the preferred first."""
+ALIASES = {"training": TRAIN, "testing": TEST[0]}
+"""Other names of them; capitals do not matter in any."""
 FILE = "file"
 """Entry of `Split.extra` that holds the name of each image's file."""
 
@@ -34,10 +36,10 @@ def load(
     """Read a folder: every sub-folder with pictures in it, at any depth, is the class of its name.
 
     If the folder holds `train/` beside `test/`, `val/`, `valid/` or `validation/`, these hold the classes and are
-    the splits; with several to test on, `test/` is used. Else a fifth of each class is for testing. Hidden folders
-    and files, whose names start with a dot, are ignored, as are `__MACOSX` and others of `convzoo.files.LITTER`.
-    If the folder holds `manifest.csv`, its columns `file`, `class` and perhaps `split` say all that instead of the
-    folders.
+    the splits, as are `training/` and `testing/`, with capitals or without; with several to test on, `test/` is used.
+    Else a fifth of each class is for testing. Hidden folders and files, whose names start with a dot, are ignored, as
+    are `__MACOSX` and others of `convzoo.files.LITTER`. If the folder holds `manifest.csv`, its columns `file`, `class`
+    and perhaps `split` say all that instead of the folders.
 
     Args:
       path: of the folder.
@@ -118,9 +120,7 @@ def _content(root: Path, name: str) -> tuple[dict[str, Classes], str]:
     """The classes of each split, or of `TRAIN` alone, and a remark on their source."""
     file = root / manifest.NAME
     if not file.is_file():
-        tests = _tests(root, name)
-        folders = {split: root / split for split in (TRAIN, *tests)} if tests else {TRAIN: root}
-        return {split: _classes(folder, name) for split, folder in folders.items()}, ""
+        return {split: _classes(folder, name) for split, folder in _splits(root, name).items()}, ""
     return manifest.read(file, name, (TRAIN, *TEST)), f"{file.name}: "
 
 
@@ -128,22 +128,37 @@ def _folders(root: Path) -> list[Path]:
     return [path for path in sorted(root.iterdir()) if path.is_dir() and not is_hidden(path.name)]
 
 
-def _tests(root: Path, name: str) -> list[str]:
-    """The folders to test on, if the folder holds splits; [] if it holds classes."""
+def _split(folder: Path) -> str:
+    """The split that a folder's name says, or its name."""
+    plain = folder.name.lower()
+    split = ALIASES.get(plain, plain)
+    return split if split in (TRAIN, *TEST) else folder.name
+
+
+def _splits(root: Path, name: str) -> dict[str, Path]:
+    """The folder of each split, to train on first; or the folder itself to train on, if it holds classes."""
     folders = _folders(root)
-    if not {folder.name for folder in folders} & {TRAIN, *TEST}:
-        return []  # a walk through all of them is saved
-    names = [folder.name for folder in folders if below(folder)]
-    tests = [test for test in TEST if test in names]
-    others = [other for other in names if other not in (TRAIN, *TEST)]
-    if TRAIN in names and tests and others:
+    if not {_split(folder) for folder in folders} & {TRAIN, *TEST}:
+        return {TRAIN: root}  # a walk through all of them is saved
+    splits: dict[str, Path] = {}
+    for folder in filter(below, folders):
+        if twin := splits.get(_split(folder)):
+            raise ValueError(f"{name} holds {twin.name}/ and {folder.name}/: expected one of them")
+        splits[_split(folder)] = folder
+    tests = [test for test in TEST if test in splits]
+    others = [folder.name for split, folder in splits.items() if split not in (TRAIN, *TEST)]
+    if TRAIN in splits and tests and others:
         raise ValueError(
-            f"{name} holds {TRAIN}/ and {tests[0]}/ beside {others[0]}/: expected splits or classes, not both"
+            f"{name} holds {splits[TRAIN].name}/ and {splits[tests[0]].name}/ beside {others[0]}/: "
+            "expected splits or classes, not both"
         )
-    if not others and (TRAIN in names) != bool(tests):
-        listed, missing = " and ".join(f"{split}/" for split in names), f"{TRAIN}/" if tests else "test/ or val/"
+    if not others and (TRAIN in splits) != bool(tests):
+        listed = " and ".join(f"{folder.name}/" for folder in splits.values())
+        missing = f"{TRAIN}/" if tests else "test/ or val/"
         raise ValueError(f"{name} holds {listed}, but no {missing}: expected both, or one folder a class")
-    return tests if TRAIN in names else []
+    if TRAIN not in splits or not tests:
+        return {TRAIN: root}
+    return {split: splits[split] for split in (TRAIN, *tests)}
 
 
 def _classes(root: Path, name: str) -> Classes:

@@ -97,8 +97,12 @@ def load_torch(
         ],
     }
     if any(sides.values()):
+        heads = {key.partition(".")[0] for key in arrays}
+        hint = ""
+        if len(heads) == 1:
+            hint = f" (all keys begin with {min(heads)!r}: strip that, or give the file to zoo.load_pretrained)"
         raise ValueError(
-            f"the state dictionary does not fit {name}:" + "".join(_listed(*side) for side in sides.items())
+            f"the state dictionary does not fit {name}{hint}:" + "".join(_listed(*side) for side in sides.items())
         )
     variables = {
         (place.collection, *place.path): jnp.asarray(_to_ours(np.asarray(arrays[key], np.float32), place))

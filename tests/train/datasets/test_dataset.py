@@ -42,3 +42,17 @@ def test_images_without_classes_are_one_class():
 def test_nothing_to_set_aside_is_refused():
     with pytest.raises(ValueError, match="no class of two training images"):
         Dataset("toy", TRAIN.rows(np.array([0, 20])), TEST, ("a", "b", "c")).with_validation(0.5, seed=0)
+
+
+def test_labels_of_any_integer_type_are_kept_as_int32():
+    given = Split(TRAIN.images, TRAIN.labels.astype(np.int64), {})
+    assert given.labels.dtype == np.int32
+    np.testing.assert_array_equal(given.labels, TRAIN.labels)
+    for wrong in (TRAIN.labels.astype(np.float32), TRAIN.labels + np.int64(2**40)):
+        with pytest.raises(ValueError, match="integers"):
+            Split(TRAIN.images, wrong)
+
+
+def test_labels_without_names_say_what_is_missing():
+    with pytest.raises(ValueError, match=r"for 0 classes: give their names as classes="):
+        Dataset("toy", TRAIN, TEST)

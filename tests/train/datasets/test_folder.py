@@ -1,4 +1,5 @@
 import os
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -103,6 +104,22 @@ def test_folders_of_splits_are_used_as_they_are(splits, name):
     assert (np.bincount(dataset.train.labels).tolist(), np.bincount(dataset.test.labels).tolist()) == ([3, 3], [2, 2])
     np.testing.assert_array_equal(dataset.test.images[dataset.test.labels == 0][:, 0, 0], [[0, 0, 1]] * 2)
     assert dataset.note == f"trained on train/, tested on {name}/"
+
+
+@pytest.mark.parametrize(("train", "test"), [("Train", "Test"), ("training", "testing"), ("TRAINING", "Valid")])
+def test_other_names_of_splits_are_no_classes(splits, train, test):
+    (splits / "train").rename(splits / "training-moved")
+    (splits / "training-moved").rename(splits / train)
+    (splits / "val").rename(splits / test)
+    dataset = datasets.load(f"folder:{splits}", size=4)
+    assert dataset.classes == ("blue", "red")
+    assert (np.bincount(dataset.train.labels).tolist(), np.bincount(dataset.test.labels).tolist()) == ([3, 3], [2, 2])
+
+
+def test_two_folders_for_one_split_are_refused(splits):
+    shutil.copytree(splits / "train", splits / "Training")
+    with pytest.raises(ValueError, match="Training/ and train/: expected one of them"):
+        datasets.load(f"folder:{splits}", size=4)
 
 
 def test_test_comes_before_val_and_its_labels_follow_the_classes_of_train(splits):

@@ -51,7 +51,7 @@ def split(images=None, labels=None, **extra):
         ({"images": np.full((4, 2, 2, 1), 255, np.float32)}, "expected values in \\[0, 1\\]"),
         ({"images": np.full((4, 2, 2, 1), np.nan, np.float32)}, "expected values in \\[0, 1\\]"),
         ({"labels": np.zeros(3, np.int32)}, "labels of shape"),
-        ({"labels": np.zeros(4, np.int64)}, "int64"),
+        ({"labels": np.zeros(4, np.float32)}, "float32"),
         ({"mask": np.zeros(3)}, "3 entries for 4 images"),
     ],
 )

@@ -83,3 +83,9 @@ def test_counters_of_batches_are_passed_over():
     state = state_dict("resnet20")
     variables = zoo.load_torch("resnet20", state | {"bn1.num_batches_tracked": np.int64(3)})
     assert len(flatten_dict(variables)) == len(state)
+
+
+def test_a_prefix_of_all_keys_is_named():
+    state = {f"module.{key}": array for key, array in state_dict("resnet20").items()}
+    with pytest.raises(ValueError, match=r"does not fit resnet20 \(all keys begin with 'module': strip that"):
+        zoo.load_torch("resnet20", state)
