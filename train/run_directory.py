@@ -221,7 +221,8 @@ def read_config(path: Path) -> tuple[Config, Data]:
         content = files.unsealed(json.loads(file.read_text(encoding="utf-8")))
         data, config = Data.from_json(content["data"]), dict(content["config"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{file} cannot be read: {error!r}") from None
+        fault = error if isinstance(error, ValueError | OSError) else repr(error)
+        raise ValueError(f"{file} cannot be read: {fault}") from None
     return Config.from_json(config, out=str(path)), data
 
 

@@ -6,7 +6,7 @@ pytree whose radius is a leaf, so a sweep over radii compiles once.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,11 +28,10 @@ class Threat:
       eps: the radius, for pixels in [0, 1]; not negative.
 
     Raises:
-      ValueError: a radius that is negative, not finite, not a real number, or, for `Linf`, above 1.
+      ValueError: a radius that is negative, not finite or not a real number.
     """
 
     eps: Any
-    largest: ClassVar[float] = np.inf  # a radius for pixels in [0, 1] above it is a mistake
 
     def __post_init__(self):
         # JAX unflattens to others.
@@ -44,11 +43,6 @@ class Threat:
                 raise ValueError(
                     f"{type(self).__name__}({self.eps!r}): expected a non-negative radius for pixels in [0, 1], "
                     "such as 8 / 255"
-                )
-            if (radii > self.largest).any():
-                raise ValueError(
-                    f"{type(self).__name__}({self.eps!r}): expected at most {self.largest:g}, since pixels are in "
-                    f"[0, 1], did you mean {np.max(radii):g} / 255?"
                 )
 
     def norm(self, delta: jax.Array) -> jax.Array:
@@ -89,8 +83,6 @@ class Linf(Threat):
       >>> Linf(0.25).project(jnp.array([0.5, -0.125])).tolist()
       [0.25, -0.125]
     """
-
-    largest: ClassVar[float] = 1.0
 
     def norm(self, delta: jax.Array) -> jax.Array:
         """The largest absolute value."""

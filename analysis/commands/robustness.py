@@ -80,6 +80,9 @@ def answer(joined: Joined, options: argparse.Namespace, _: str) -> list[str]:
       ValueError: a classifier or images that cannot be read, or options that do not fit them.
     """
     integer("count", options.count)
+    if options.norm == "linf" and max(options.eps or (0.0,)) > 1:
+        wrong = max(options.eps)
+        raise ValueError(f"eps={wrong:g}: expected at most 1, since pixels are in [0, 1], did you mean {wrong:g}/255?")
     source = labelled(joined, options).chosen(None, options.count)
     out = options.out or source.folder / f"robustness-{options.norm}.json"
     if out.suffix != ".json":

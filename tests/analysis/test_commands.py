@@ -193,6 +193,10 @@ REFUSED = {
     "inverted layer": ("invert RUN --layers stemm", "no layer 'stemm'"),
     "no file": ("attribute RUN --image ROOT/none.png", "no file"),
     "a folder": ("attribute RUN --image ROOT", "is a folder: name the pictures in it"),
+    "a radius in bytes": (
+        "robustness RUN --eps 4/255,8",
+        "eps=8: expected at most 1, since pixels are in [0, 1], did you mean 8/255?",
+    ),
     "no picture": ("attribute RUN --image ROOT/text.png", "text.png cannot be read as a picture"),
     "nan": ("attribute RUN --image ROOT/nan.npy", "nan.npy cannot be read as a picture: holds NaN"),
     "outside": ("attribute RUN --image ROOT/bright.npy", "spans [1.5, 1.5]: expected floats in [0, 1]"),

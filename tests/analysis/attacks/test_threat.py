@@ -121,10 +121,3 @@ def test_the_nearest_image_in_ball_and_box(ball, eps):
     result = np.asarray(jax.vmap(ball(eps).nearest_image)(image, centre))
     expected = np.stack([nearest_in_float64(ball, *pair, eps) for pair in zip(image, centre, strict=True)])
     np.testing.assert_allclose(result, expected if eps else centre, atol=5e-7 if eps else 0)
-
-
-def test_a_radius_in_bytes_is_refused_with_what_was_meant():
-    with pytest.raises(ValueError, match=r"Linf\(8\): expected at most 1, .* did you mean 8 / 255\?"):
-        Linf(8)
-    assert Linf(1.0).eps == 1.0
-    assert L2(8).eps == 8
