@@ -109,6 +109,16 @@ def choice(name: str, value: Any, choices: Iterable[Any]) -> None:
     raise ValueError(f"{name}={value!r} is unknown{hint}: expected {listed}")
 
 
+def nearest(value: Any, choices: Iterable[str]) -> list[str]:
+    """The choices, three at most, whose spelling is near, the nearest first.
+
+    Example:
+      >>> nearest("epoch", ["epochs", "seed"])
+      ['epochs']
+    """
+    return difflib.get_close_matches(str(value), [*choices], n=3, cutoff=0.6)
+
+
 def did_you_mean(value: Any, choices: Iterable[str]) -> str:
     """A hint with the nearest choices, or an empty string where none is near.
 
@@ -116,7 +126,7 @@ def did_you_mean(value: Any, choices: Iterable[str]) -> str:
       >>> did_you_mean("resnet51", ["resnet50", "vgg16"])
       ', did you mean resnet50?'
     """
-    near = difflib.get_close_matches(str(value), [*choices], n=3, cutoff=0.6)
+    near = nearest(value, choices)
     return f", did you mean {' or '.join(near)}?" if near else ""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from convzoo import PACKAGES, packages
-from convzoo.checks import did_you_mean
+from convzoo.checks import did_you_mean, nearest
 
 FAILURE = 2
 """Exit code of a command that was refused."""
@@ -71,7 +71,10 @@ class Parser(argparse.ArgumentParser):
         """Print one line instead of the whole usage, with the nearest option or choice, and exit with 2."""
         wrong = re.match(r"unrecognized arguments: (-[^\s=]*)|.*invalid choice: '(.*?)'", message)
         if wrong:
-            message += did_you_mean(wrong[1] or wrong[2], self._names()).rstrip("?")
+            # Without dashes, which would make all options alike.
+            names = {name.lstrip("-"): name for name in self._names()}
+            near = nearest((wrong[1] or wrong[2]).lstrip("-"), names)
+            message += f", did you mean {' or '.join(names[name] for name in near)}" if near else ""
         print(f"error: {message}; `{self.prog} --help` lists all options", file=sys.stderr)
         raise SystemExit(FAILURE)
 

@@ -4,12 +4,10 @@ import argparse
 import sys
 
 import zoo
-from convzoo.checks import did_you_mean, integer
+from convzoo.checks import did_you_mean
 from convzoo.commands import Parser, answer
 from zoo.cards import rows, store
 
-LARGEST_SIZE = 2**15
-"""Pixels; of larger images even the sizes of windows at the borders would fill the memory."""
 COLUMNS = {
     "name": lambda card: card.name,
     "parameters": lambda card: card.parameters,
@@ -48,7 +46,6 @@ def _text(options: argparse.Namespace) -> str:
     if options.command == "card":
         shape = None
         if options.size is not None:
-            integer("size", options.size, 1, LARGEST_SIZE)
             shape = (options.size, options.size, zoo.card(options.name).input_shape[2])
         card = zoo.card(options.name, shape)
         return "\n".join(rows(card.layers)) if options.layers else str(card)

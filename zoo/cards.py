@@ -12,6 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from convzoo.checks import integer
 from convzoo.jaxprs import interpret, module_path
 from zoo import catalog, stored_cards
 from zoo.imagenet import CLASSES, synonyms
@@ -21,6 +22,8 @@ from zoo.variant import Paper
 from zoo.weights.official import official
 from zoo.weights.packages import EXTRA, is_package
 
+LARGEST_SIZE = 2**15
+"""Pixels; of larger images even the sizes of windows at the borders would fill the memory."""
 WEIGHTED = ("conv_general_dilated", "dot_general")
 POOLS = ("reduce_window_max", "reduce_window_min", "reduce_window_sum", "reduce_window")
 
@@ -133,7 +136,7 @@ def card(model: str | nn.Module, input_shape: tuple[int, int, int] | None = None
       A `Card`; printed, it is a table.
 
     Raises:
-      ValueError: an unknown name, or an input that the model cannot take.
+      ValueError: an unknown name, or an input that the model cannot take or that is larger than `LARGEST_SIZE`.
 
     Example:
       >>> card("resnet50").receptive_field
@@ -144,6 +147,8 @@ def card(model: str | nn.Module, input_shape: tuple[int, int, int] | None = None
     else:
         name, entry = catalog.find(model)  # type: ignore[assignment]
     shape = image_shape(input_shape or (entry.input_shape if entry else (224, 224, 3)))
+    for side, pixels in zip(("height", "width"), shape, strict=False):
+        integer(side, pixels, 1, LARGEST_SIZE)
     stored = name in catalog.CATALOG and entry and shape == entry.input_shape
     return dataclasses.replace(
         (stored and _stored(name, model)) or measure(model, shape),

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from tests.benchmarks.cases import CASES, Case
 from tests.benchmarks.contenders import DIRECTIONS, Torch, flax, ours, prepare
-from tests.benchmarks.timing import geometric_mean, medians, timed
+from tests.benchmarks.timing import medians, print_means, timed
 from zoo.layers import Conv, DeformableConv, convolution, dense_kernel_to_conv, max_pool
 
 
@@ -87,15 +87,12 @@ def table(only: str, torch: Torch, budget: float) -> None:
     directions = " | ".join(f"{direction:^22}" for direction in DIRECTIONS)
     print(f"{'':<30} | {directions} |")
     print(" | ".join([f"{'(56, 56, 128) unless said':<30}", *[head] * len(DIRECTIONS), "compile"]))
-    collected: dict[str, list[float]] = {direction: [] for direction in DIRECTIONS}
+    rows = []
     for case in CASES:
         if only in case.name:
             row, ratios = compare(case, torch, budget)
             print(row, flush=True)
-            for direction, ratio in ratios.items():
-                collected[direction].append(ratio)
-    for direction, values in collected.items():
-        if values:
-            print(f"{direction}: geometric mean over PyTorch {geometric_mean(values):.2f}, worst {max(values):.2f}")
+            rows.append(ratios)
+    print_means(rows)
     if not only:
         print(deformable(budget), dense_as_convolution(budget), sep="\n")

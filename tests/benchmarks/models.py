@@ -11,7 +11,7 @@ import optax
 import zoo
 from tests.benchmarks import memory
 from tests.benchmarks.contenders import Torch
-from tests.benchmarks.timing import Run, compiled, geometric_mean, medians, stopwatch
+from tests.benchmarks.timing import Run, compiled, medians, print_means, stopwatch
 from zoo import catalog
 
 DIRECTIONS = ("forward", "step")
@@ -196,15 +196,12 @@ def table(only: str, torch: Torch, budget: float) -> None:
     )
     head = f"{'ms':>8} {'torch':>8} {'ratio':>6} {'compile s':>9} {'GiB':>5} {'torch':>5}"
     print(" | ".join([f"{'forward | step':<26}", head, head]))
-    collected: dict[str, list[float]] = {what: [] for what in DIRECTIONS}
+    rows = []
     for network in networks:
         row, ratios = compare(network, torch, budget)
         print(row, flush=True)
-        for what, ratio in ratios.items():
-            collected[what].append(ratio)
-    for what, values in collected.items():
-        if values:
-            print(f"{what}: geometric mean over PyTorch {geometric_mean(values):.2f}, worst {max(values):.2f}")
+        rows.append(ratios)
+    print_means(rows)
 
 
 def accelerator(networks: Sequence[Network], budget: float) -> None:

@@ -59,3 +59,14 @@ def medians(runs: dict[str, Run], budget: float) -> dict[str, float]:
 def geometric_mean(ratios: Sequence[float]) -> float:
     """Of at least one ratio."""
     return math.prod(ratios) ** (1 / len(ratios))
+
+
+def print_means(rows: Sequence[dict[str, float]]) -> None:
+    """Print the geometric mean and the worst of our times over PyTorch's.
+
+    Args:
+      rows: of a table, {direction: ratio}; without PyTorch, empty ones.
+    """
+    for direction in dict.fromkeys(direction for row in rows for direction in row):
+        ratios = [row[direction] for row in rows]
+        print(f"{direction}: geometric mean over PyTorch {geometric_mean(ratios):.2f}, worst {max(ratios):.2f}")

@@ -97,7 +97,7 @@ def compare(work: Work, torch: Torch, budget: float) -> tuple[str, float | None]
         waits.append(wait)
         return seconds
 
-    request = dataclasses.asdict(work) | {"what": "epoch"}
+    request = dataclasses.asdict(work)
     runs = {"ours": plain, "augmented": lambda: epochs(work, AUGMENT)[0]}
     if torch.version:
         runs["torch"] = torch.prepare(request)

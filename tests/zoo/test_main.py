@@ -36,8 +36,8 @@ def test_card_layer_by_layer(capsys):
         (["card", "resnet2O"], "resnet20"),
         (["list", "zzz*"], "no model matches"),
         (["table", "plain*", "--sort", "mac"], "did you mean macs"),
-        (["card", "resnet20", "--size", "0"], "size=0: expected an integer from 1 to 32768"),
-        (["card", "lenet5", "--size", "300000000"], "size=300000000: expected an integer from 1 to 32768"),
+        (["card", "resnet20", "--size", "0"], "height, width, channels"),
+        (["card", "lenet5", "--size", "300000000"], "height=300000000: expected an integer from 1 to 32768"),
     ],
 )
 def test_a_wrong_request_is_one_message_and_status_two(arguments, message, capsys):
